@@ -1,13 +1,33 @@
-"""Run any training command under the probes: start, watch, judge, write down (placeholder)."""
+"""Run any training command under the probes: start, watch, judge, write down."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from probes import carry, cgroup
+from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
+from probes.evidence import Ending
+from probes.observer import Observer
+from probes.progress import Progress
+from probes.supervisor import Supervised
+from probes.verdicts import Verdict
+
+_TICK_S = 0.1
+_JUDGE_EVERY_S = 1.0
+_SETTLED_LEAD = 2.5
+"""Log-odds over the runner-up from which on a running freeze counts as settled."""
+_STDERR_TAIL_BYTES = 65536
+_INTERRUPT_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +40,9 @@ class Status:
     line: str
     """``step 2048 · train · epoch 3/10 · minibatch 17/32 · about 11 s left``"""
     suspicious: bool = False
+    """Whether the user's step count stands still, or no event comes at all."""
+    diagnosis: Diagnosis | None = None
+    """Of a freeze that is settled while the run still goes on; given once."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +54,19 @@ class WatchOptions:
     limit_s: float | None = None
     """End the run after so many seconds and say what it was doing."""
     confirm_after_s: float = 6.0
+    """How long a freeze must have stood before it is told."""
     on_freeze: Literal["report", "stop"] = "report"
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of the command."""
     cwd: Path | None = None
     cpus: frozenset[int] | None = None
     """Cores the command may use; None is all."""
-    echo: bool = True
-    """Copy the command's output to ours as it comes."""
+    stacks: bool = True
+    """Whether py-spy may be used."""
     stdin_null: bool = False
+    show_out: Callable[[bytes], None] | None = None
+    """Called with what the command prints, as it comes."""
+    show_err: Callable[[bytes], None] | None = None
     on_status: Callable[[Status], None] | None = None
     """Called about twice a second from the watching thread."""
     should_stop: Callable[[], bool] | None = None
@@ -50,6 +77,171 @@ class InterruptedRunError(Exception):
     """The run was ended because ``should_stop`` said so; nothing was diagnosed."""
 
 
+class FolderNotWritableError(Exception):
+    """The run's folder can't be made or written to."""
+
+
 def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
-    """Runs ``command`` and returns its diagnosis, which is also written to the run's folder."""
-    raise RuntimeError("not built yet")
+    """
+    Runs a command to its end and returns its diagnosis, which is also written to the run's folder.
+
+    :raises FolderNotWritableError: ``options.out`` can't be used.
+    :raises CommandNotFoundError: the command can't be started.
+    :raises InterruptedRunError: ``options.should_stop`` ended it.
+    :raises KeyboardInterrupt: on Ctrl-C, once the whole process family has ended.
+    """
+    out = options.out.resolve()
+    flight = _prepare(out)
+    base = {**os.environ, **options.env}
+    child = Supervised(
+        command,
+        carry.environment(base, flight),
+        out,
+        cwd=options.cwd,
+        cpus=options.cpus,
+        stdin_null=options.stdin_null,
+        show_out=options.show_out,
+        show_err=options.show_err,
+    )
+    progress = Progress(flight)
+    observer = Observer(child, progress, out, stacks=options.stacks)
+    with _ending_everything(child, observer, progress):
+        _write_meta(out, command, child, options)
+        kills_before = cgroup.out_of_memory_kills()
+        by_us = _attend(command, child, observer, options)
+        observer.close()
+        kills = cgroup.out_of_memory_kills()
+        status = child.exit_status()
+        ended_ns = time.monotonic_ns()
+        ending = Ending(
+            status=status if status is not None else 0,
+            by_us=by_us,
+            after_s=(ended_ns - child.started_ns) / 1e9,
+            stderr_tail=child.err.tail(_STDERR_TAIL_BYTES),
+            out_of_memory_kills=kills - kills_before if kills is not None and kills_before is not None else None,
+        )
+        diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, _artifacts(out))
+    (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
+    return diagnosis
+
+
+def _prepare(out: Path) -> Path:
+    """Makes the run's folder, empties it of an earlier run's files, and returns where flight files go."""
+    flight = out / "flight"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for stale in (flight, out / "stacks"):
+            if stale.is_dir():
+                shutil.rmtree(stale)
+        for name in ("meta.json", "diagnosis.json", "diagnosis.md", "readings.jsonl"):
+            (out / name).unlink(missing_ok=True)
+        for path in out.glob("profile*.speedscope.json"):
+            path.unlink()
+        flight.mkdir()
+    except OSError as error:
+        raise FolderNotWritableError(
+            f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"
+        ) from error
+    return flight
+
+
+@contextlib.contextmanager
+def _ending_everything(child: Supervised, observer: Observer, progress: Progress) -> Iterator[None]:
+    """Whatever happens inside, no process and no open file is left behind."""
+    try:
+        yield
+    finally:
+        child.close()
+        observer.close()
+        progress.close()
+
+
+def _attend(
+    command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions
+) -> str | None:
+    """Stays with the command until it has ended, or is ended. Returns why we ended it, if we did."""
+    told = False
+    next_judgement_ns = 0
+    while child.exit_status() is None:
+        fresh = observer.tick()
+        child.pump()
+        now = time.monotonic_ns()
+        elapsed_s = (now - child.started_ns) / 1e9
+        if options.should_stop is not None and options.should_stop():
+            _interrupt(child)
+            raise InterruptedRunError
+        if options.limit_s is not None and elapsed_s > options.limit_s:
+            child.end()
+            return "limit"
+        settled = None
+        if fresh and not told and now >= next_judgement_ns and _may_be_settled(observer, options, now):
+            next_judgement_ns = now + int(_JUDGE_EVERY_S * 1e9)
+            settled = _settled(command, observer, now)
+            told = settled is not None
+        if fresh and options.on_status is not None:
+            options.on_status(_status(observer, now, elapsed_s, settled))
+        if settled is not None and options.on_freeze == "stop":
+            child.end()
+            return "freeze"
+        time.sleep(_TICK_S)
+    child.pump()
+    return None
+
+
+def _interrupt(child: Supervised) -> None:
+    child.interrupt()
+    deadline = time.monotonic() + _INTERRUPT_PATIENCE_S
+    while child.exit_status() is None and time.monotonic() < deadline:
+        time.sleep(_TICK_S)
+
+
+def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool:
+    """Cheap: whether something has stood long enough to be worth weighing."""
+    progress = observer.progress
+    still_s = (now - progress.standstills[-1].since_ns) / 1e9 if progress.stands_still() else 0.0
+    return max(still_s, progress.silence_s(now) if observer.seen.looks else 0.0) >= options.confirm_after_s
+
+
+def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis | None:
+    diagnosis = diagnose(command, observer.seen, observer.progress, None, now, {})
+    lead = -max(item.score for item in diagnosis.alternatives)
+    return diagnosis if diagnosis.verdict is not Verdict.HEALTHY and lead >= _SETTLED_LEAD else None
+
+
+def _status(observer: Observer, now: int, elapsed_s: float, settled: Diagnosis | None) -> Status:
+    progress = observer.progress
+    state = progress.state
+    return Status(
+        elapsed_s=elapsed_s,
+        step=state.step if state else None,
+        phase=state.phase if state else None,
+        line=progress.line(now),
+        suspicious=progress.stands_still() or bool(observer.seen.looks),
+        diagnosis=settled,
+    )
+
+
+def _write_meta(out: Path, command: Sequence[str], child: Supervised, options: WatchOptions) -> None:
+    meta = {
+        "schema": "freezelab.run/1",
+        "command": list(command),
+        "cwd": str(options.cwd or Path.cwd()),
+        "pid": child.pid,
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "freezelab_python": sys.version.split()[0],
+        "limit_s": options.limit_s,
+        "cpus": sorted(options.cpus) if options.cpus else None,
+    }
+    (out / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def _artifacts(out: Path) -> dict[str, str]:
+    """What lies in the run's folder, by name."""
+    known = {"stdout": "stdout.log", "stderr": "stderr.log", "readings": "readings.jsonl", "meta": "meta.json"}
+    found = {name: file for name, file in known.items() if (out / file).exists()}
+    for path in sorted(out.glob("profile*.speedscope.json")):
+        found[path.name.partition(".")[0]] = path.name
+    if (out / "stacks").is_dir():
+        found["stacks"] = "stacks"
+    found["flight"] = "flight"
+    return found

@@ -1,0 +1,147 @@
+"""The command line: parses, calls, prints. What it calls is in ``probes``, ``matrix`` and ``reports``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from probes import stacks
+from probes.diagnosis import Diagnosis, InvalidDiagnosisError
+from probes.supervisor import CommandNotFoundError
+from probes.watch import FolderNotWritableError, WatchOptions, watch
+from reports import run_markdown, terminal
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_DIAGNOSED = 3
+EXIT_BLIND = 4
+EXIT_INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """Bad input; the text is one line that says what would be right."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code (DESIGN: 0, 2, 3, 4 or 130)."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except (UsageError, CommandNotFoundError, FolderNotWritableError, InvalidDiagnosisError) as error:
+        print(f"freezelab: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except stacks.StackError as error:
+        print(f"freezelab: {error}", file=sys.stderr)
+        return EXIT_BLIND
+    except KeyboardInterrupt:
+        print("freezelab: interrupted; all processes have ended", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="freezelab",
+        description="Find out why a reinforcement-learning training run stopped moving.",
+        epilog="examples:\n"
+        "  freezelab run -- python train.py\n"
+        "  freezelab report runs/20261124-120000\n"
+        "exit codes: 0 healthy or done, 2 bad usage or input, 3 a freeze, crash or error was diagnosed,\n"
+        "            4 could not observe, 130 Ctrl-C",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="run a training command under the probes and say what happened to it",
+        description="Runs any training command under the probes. Nothing is installed and nothing in it is changed.",
+        epilog="examples:\n"
+        "  freezelab run -- python train.py --env CartPole-v1\n"
+        "  freezelab run --limit 600 --on-freeze stop --out runs/night -- python -m mypackage.train\n"
+        "  freezelab run --json -- python train.py > diagnosis.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATE-TIME)")
+    parser.add_argument("--limit", type=_positive, metavar="S", help="end the run after S seconds")
+    parser.add_argument(
+        "--confirm-after",
+        type=_positive,
+        default=WatchOptions.confirm_after_s,
+        metavar="S",
+        help="tell of a freeze once it has stood S seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--on-freeze",
+        choices=("report", "stop"),
+        default="report",
+        help="go on after a settled freeze, or end the run (default: %(default)s)",
+    )
+    parser.add_argument("--no-stacks", action="store_true", help="do without py-spy (no stacks, no profile)")
+    parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command to run")
+    parser.set_defaults(run=_run)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds, such as 600")
+    return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        raise UsageError("no command given: freezelab run -- python train.py")
+    if not options.no_stacks:
+        stacks.check_permission()
+    out = options.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    live = terminal.LiveLine()
+    to_out = sys.stderr.buffer if options.json else sys.stdout.buffer
+
+    def show(stream_of: Callable[[], object]) -> Callable[[bytes], None]:
+        def write(piece: bytes) -> None:
+            live.clear()
+            stream = to_out if stream_of() is sys.stdout else sys.stderr.buffer
+            stream.write(piece)
+            stream.flush()
+
+        return write
+
+    diagnosis = watch(
+        command,
+        WatchOptions(
+            out=out,
+            limit_s=options.limit,
+            confirm_after_s=options.confirm_after,
+            on_freeze=options.on_freeze,
+            stacks=not options.no_stacks,
+            show_out=show(lambda: sys.stdout),
+            show_err=show(lambda: sys.stderr),
+            on_status=live.show,
+        ),
+    )
+    live.clear()
+    (out / "diagnosis.md").write_text(run_markdown.render(diagnosis), encoding="utf-8")
+    print(f"\n{terminal.summary(diagnosis)}\nreport    {out / 'diagnosis.md'}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(diagnosis.to_json(), indent=1))
+    return EXIT_DIAGNOSED if diagnosis.verdict.is_failure else EXIT_OK
+
+
+__all__ = ["Diagnosis", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

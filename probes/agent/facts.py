@@ -1,0 +1,83 @@
+"""The training set-up in figures, read from the model when ``learn`` begins: what a report must be able to compare."""
+
+import platform
+import sys
+
+from .recorder import recorder
+
+_HYPERPARAMETERS = (
+    "n_steps",
+    "batch_size",
+    "n_epochs",
+    "gamma",
+    "gae_lambda",
+    "ent_coef",
+    "vf_coef",
+    "max_grad_norm",
+    "target_kl",
+    "learning_starts",
+    "train_freq",
+    "gradient_steps",
+    "buffer_size",
+    "n_envs",
+)
+_LIBRARIES = ("stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch", "numpy")
+
+
+def of_process():
+    """Interpreter and platform."""
+    return {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "prefix": sys.prefix,
+        "site": [path for path in sys.path if path.rstrip("/").endswith(("site-packages", "dist-packages"))],
+    }
+
+
+def of_model(model, total_timesteps):
+    """
+    :param model: a stable-baselines3 algorithm.
+    :return: a JSON value; what can't be read is left out.
+    """
+    facts = {"process": of_process(), "total_timesteps": total_timesteps}
+    try:
+        facts["algorithm"] = type(model).__name__
+        facts["algorithm_module"] = type(model).__module__
+        facts["policy"] = type(model.policy).__name__
+        facts["device"] = str(model.device)
+        facts["hyperparameters"] = {
+            name: _plain(getattr(model, name)) for name in _HYPERPARAMETERS if hasattr(model, name)
+        }
+        buffer = getattr(model, "rollout_buffer", None) or getattr(model, "replay_buffer", None)
+        if buffer is not None:
+            facts["buffer"] = {"class": type(buffer).__name__, "buffer_size": buffer.buffer_size}
+        facts["recurrent_modules"] = _recurrent_modules(model.policy)
+        facts["libraries"] = {
+            name: str(getattr(sys.modules[name], "__version__", None)) for name in _LIBRARIES if name in sys.modules
+        }
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            facts["torch_threads"] = torch.get_num_threads()
+    except Exception as error:  # noqa: BLE001
+        recorder.fault("facts", error)
+    return facts
+
+
+def _recurrent_modules(policy):
+    found = {}
+    for name, module in policy.named_modules():
+        if hasattr(module, "batch_first") and hasattr(module, "hidden_size"):
+            found[name] = {
+                "class": type(module).__name__,
+                "batch_first": module.batch_first,
+                "input_size": module.input_size,
+                "hidden_size": module.hidden_size,
+                "num_layers": module.num_layers,
+            }
+    return found
+
+
+def _plain(value):
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)

@@ -1,0 +1,63 @@
+"""Calls us back right after a module of interest was imported, and before anyone can use what is in it."""
+
+import sys
+
+from .recorder import recorder
+
+
+class _PostImport:
+    """A finder that finds nothing itself: it lets the others find, and adds a step after loading."""
+
+    def __init__(self, patches):
+        self._patches = patches
+        self._inside = False
+
+    def find_spec(self, name, path=None, target=None):
+        patch = self._patches.get(name)
+        if patch is None or self._inside:
+            return None
+        self._inside = True
+        try:
+            spec = None
+            for finder in sys.meta_path:
+                find = getattr(finder, "find_spec", None)
+                if finder is self or find is None:
+                    continue
+                spec = find(name, path, target)
+                if spec is not None:
+                    break
+        finally:
+            self._inside = False
+        if spec is not None and spec.loader is not None:
+            try:
+                self._follow(spec.loader, patch, name)
+            except Exception as error:  # noqa: BLE001
+                recorder.fault("hook on " + name, error)
+        return spec
+
+    @staticmethod
+    def _follow(loader, patch, name):
+        execute = loader.exec_module
+
+        def exec_module(module):
+            # The loader stays with the module for good: leave it as it was.
+            try:
+                del loader.exec_module
+            except AttributeError:
+                pass
+            execute(module)
+            try:
+                patch(module)
+            except Exception as error:  # noqa: BLE001
+                recorder.fault("patch of " + name, error)
+
+        loader.exec_module = exec_module
+
+
+def install(patches):
+    """
+    Arms the hook.
+
+    :param patches: module name to ``patch(module)``.
+    """
+    sys.meta_path.insert(0, _PostImport(patches))

@@ -1,0 +1,111 @@
+"""
+The flight-recorder file, format 1: what the agent writes and the reader reads.
+
+One file per process, mapped by both. All numbers are little-endian; times are CLOCK_MONOTONIC in
+nanoseconds, which all processes of a machine share.
+
+====================  ======================================================================
+bytes                 content
+====================  ======================================================================
+0 .. 4096             header: magic, version, sizes, pid, start; a CRC over it
+4096 .. 8192          state: 512 signed 64-bit words, each written in one aligned store
+8192 .. ring          text slots: ``TEXT_HEADER`` (counter, length, CRC), then UTF-8 JSON
+ring .. end           ring of 64-byte records; record *n* lies at place ``n % capacity``
+====================  ======================================================================
+
+A reader tells a torn record by its CRC and its sequence number, and a state that changes under
+its eyes by reading it twice. Only the word ``CENSUS_REQUEST`` is written by the reader's side.
+"""
+
+import struct
+
+FOLDER_VARIABLE = "FREEZELAB_FLIGHT_DIR"
+"""Environment variable: where flight files go. Without it the agent does nothing."""
+SUPERVISOR_VARIABLE = "FREEZELAB_SUPERVISOR_PID"
+
+MAGIC = b"FLZFLT\r\n"
+VERSION = 1
+
+HEADER = struct.Struct("<8sHHIIIqqqqqI")
+"""magic, version, record size, ring capacity, text slots, text slot size, pid, parent pid,
+started (monotonic ns), started (wall clock ns), mask of held signals, CRC of what stands before it."""
+HEADER_SIZE = 4096
+
+STATE_OFFSET = HEADER_SIZE
+STATE_WORDS = 512
+
+TEXT_OFFSET = STATE_OFFSET + STATE_WORDS * 8
+TEXT_HEADER = struct.Struct("<qII")
+TEXT_SIZE = 16384
+TEXTS = ("facts", "exception", "census", "faults")
+"""What each text slot holds: the training set-up, the error that ended it, calls counted in one
+minibatch, the agent's own errors."""
+
+RING_OFFSET = TEXT_OFFSET + len(TEXTS) * TEXT_SIZE
+RECORD = struct.Struct("<qqHHIqqqq")
+"""sequence number (from 1), time, kind, phase, thread (low 32 bits), then four values by kind."""
+RECORD_CRC = struct.Struct("<I")
+RECORD_SIZE = 64
+RING_CAPACITY = 16384
+
+ENTER, LEAVE, EPISODE = 1, 2, 3
+"""Kinds of record. ENTER and LEAVE carry step, epoch, minibatch, and for LEAVE the duration in ns."""
+
+PHASES = (
+    "setup",
+    "learn",
+    "collect",
+    "env.step",
+    "env.reset",
+    "policy",
+    "buffer.add",
+    "advantage",
+    "train",
+    "epoch",
+    "minibatch",
+    "sample",
+    "forward",
+    "backward",
+    "optimizer",
+    "callback",
+    "eval",
+    "save",
+    "exit",
+)
+"""Phase id is the place in this tuple. New phases go to the end: ids are part of the format."""
+COARSE = ("learn", "collect", "advantage", "train", "epoch", "minibatch", "eval", "save")
+"""Phases that also go into the ring; the others come too often and are only counted."""
+
+# Words of the state block.
+EVENTS = 0
+"""Marks passed so far, of any kind and thread."""
+LAST_EVENT_NS = 1
+STEP = 2
+"""``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
+STEP_NS = 3
+"""When STEP last changed."""
+TOTAL_STEPS = 4
+N_STEPS = 5
+EPOCH = 6
+N_EPOCHS = 7
+MINIBATCH = 8
+N_MINIBATCHES = 9
+EPISODES = 10
+LEARNS_DONE = 11
+RING_COUNT = 12
+"""Records written so far."""
+CENSUS_REQUEST = 13
+"""Raised by the reader to ask for one census."""
+CENSUS_DONE = 14
+EXIT_NS = 15
+"""When the interpreter began to shut down; 0 before."""
+OPTIMIZER_STEPS = 16
+DEPTH = 24
+STACK = 32
+"""Open phases, outermost first: pairs (phase id, entered ns)."""
+STACK_LIMIT = 24
+PHASE_TABLE = 128
+"""Per phase id: count, total ns, longest ns."""
+PHASE_COLUMNS = 3
+
+FILE_SIZE = RING_OFFSET + RING_CAPACITY * RECORD_SIZE

@@ -1,0 +1,209 @@
+"""
+The writer of the flight recorder: phases and counts of one process, in a file that outlives it.
+
+Called from training code some thousand times a second, so: no locks, no allocation to speak of,
+aligned 8-byte stores through a memoryview, and nothing in here raises.
+"""
+
+import json
+import mmap
+import os
+import threading
+import time
+import zlib
+
+from . import layout
+
+_clock = time.monotonic_ns
+_thread_id = threading.get_ident
+_PHASE_ID = {name: number for number, name in enumerate(layout.PHASES)}
+_COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
+
+
+class Recorder:
+    """Records phases and gauges; before :meth:`open` into plain memory, after it into the file."""
+
+    def __init__(self):
+        self.folder = None
+        self.path = None
+        self.held_signals = 0
+        self._owner = 0
+        self._forget()
+
+    def _forget(self):
+        """Starts from nothing, in memory that nobody reads."""
+        self.path = None
+        self._buffer = None
+        self.words = memoryview(bytearray(layout.STATE_WORDS * 8)).cast("q")
+        self.words[layout.STEP] = -1
+        self._stack = []
+        self.top = -1
+        self._events = 0
+        self._records = 0
+        self._faults = []
+
+    def open(self, folder):
+        """Creates this process's file in ``folder`` and goes on in it; on any failure it stays blind."""
+        if self.path is not None:
+            return
+        self.folder = folder
+        started = _clock()
+        path = os.path.join(folder, "%d-%d.bin" % (os.getpid(), started))
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                # Reserved, not just sized: on a full disk a sparse page would end the training with SIGBUS.
+                os.posix_fallocate(descriptor, 0, layout.FILE_SIZE)
+                buffer = mmap.mmap(descriptor, layout.FILE_SIZE)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+            return
+        words = memoryview(buffer)[layout.STATE_OFFSET : layout.TEXT_OFFSET].cast("q")
+        words[:] = self.words
+        self._buffer, self.words, self.path = buffer, words, path
+        self._write_header(started)
+
+    def _write_header(self, started):
+        fields = (
+            layout.MAGIC,
+            layout.VERSION,
+            layout.RECORD_SIZE,
+            layout.RING_CAPACITY,
+            len(layout.TEXTS),
+            layout.TEXT_SIZE,
+            os.getpid(),
+            os.getppid(),
+            started,
+            time.time_ns(),
+            self.held_signals,
+        )
+        packed = layout.HEADER.pack(*fields, 0)[:-4]
+        self._buffer[: layout.HEADER.size] = packed + zlib.crc32(packed).to_bytes(4, "little")
+
+    def after_fork_in_child(self):
+        """The parent's file stays the parent's; the child begins one of its own."""
+        folder = self.folder if self.path is not None else None
+        self._owner = 0
+        self._forget()
+        if folder is not None:
+            self.open(folder)
+
+    def enter(self, phase):
+        """
+        Opens a phase.
+
+        :param phase: index in ``layout.PHASES``.
+        :return: a token for :meth:`leave`; -1 on a thread that does not own the phases.
+        """
+        now = _clock()
+        words = self.words
+        self._events += 1
+        words[0] = self._events
+        words[1] = now
+        stack = self._stack
+        if not stack:
+            self._owner = _thread_id()
+        elif self._owner != _thread_id():
+            return -1
+        depth = len(stack)
+        stack.append((phase, now))
+        self.top = phase
+        if depth < 24:
+            place = 32 + 2 * depth
+            words[place] = phase
+            words[place + 1] = now
+            words[24] = depth + 1
+        if phase in _COARSE:
+            self._record(layout.ENTER, phase, now, 0)
+        return depth
+
+    def leave(self, token):
+        """Closes the phase that :meth:`enter` gave ``token`` for, and any left open inside it."""
+        if token < 0:
+            return
+        now = _clock()
+        words = self.words
+        stack = self._stack
+        while len(stack) > token:
+            phase, since = stack.pop()
+            took = now - since
+            place = 128 + 3 * phase
+            words[place] += 1
+            words[place + 1] += took
+            if took > words[place + 2]:
+                words[place + 2] = took
+            if phase in _COARSE:
+                self._record(layout.LEAVE, phase, now, took)
+        words[24] = token if token < 24 else 24
+        self.top = stack[-1][0] if stack else -1
+        self._events += 1
+        words[0] = self._events
+        words[1] = now
+
+    def step(self, number):
+        """The user-visible step count is now ``number``."""
+        words = self.words
+        if words[2] != number:
+            words[2] = number
+            words[3] = _clock()
+
+    def gauge(self, word, value):
+        """Sets a word of the state block; a value that is no integer is passed over."""
+        if isinstance(value, int):
+            self.words[word] = value
+
+    def _record(self, kind, phase, now, value):
+        buffer = self._buffer
+        if buffer is None:
+            return
+        self._records += 1
+        number = self._records
+        words = self.words
+        packed = layout.RECORD.pack(
+            number, now, kind, phase, self._owner & 0xFFFFFFFF, words[2], words[6], words[8], value
+        )
+        place = layout.RING_OFFSET + (number % layout.RING_CAPACITY) * 64
+        buffer[place : place + 60] = packed + layout.RECORD_CRC.pack(zlib.crc32(packed))
+        words[12] = number
+
+    def text(self, slot, value):
+        """Writes a JSON value into a text slot; what is too long is cut to its first keys."""
+        buffer = self._buffer
+        if buffer is None:
+            return
+        room = layout.TEXT_SIZE - layout.TEXT_HEADER.size
+        data = json.dumps(value, default=str).encode("utf-8", "replace")
+        while len(data) > room and isinstance(value, dict) and value:
+            # Drops the bulkiest value: what is short is what a reader needs most.
+            bulkiest = max(value, key=lambda key: len(json.dumps(value[key], default=str)))
+            value = {key: item for key, item in value.items() if key != bulkiest}
+            data = json.dumps(value, default=str).encode("utf-8", "replace")
+        if len(data) > room:
+            return
+        start = layout.TEXT_OFFSET + layout.TEXTS.index(slot) * layout.TEXT_SIZE
+        counter = layout.TEXT_HEADER.unpack_from(buffer, start)[0] + 1
+        body = start + layout.TEXT_HEADER.size
+        buffer[body : body + len(data)] = data
+        layout.TEXT_HEADER.pack_into(buffer, start, counter, len(data), zlib.crc32(data))
+
+    def fault(self, where, error):
+        """Remembers an error of the agent's own; the training never sees it."""
+        try:
+            if len(self._faults) < 20:
+                self._faults.append("%s: %r" % (where, error))
+                self.text("faults", {"faults": self._faults})
+        except Exception:  # noqa: BLE001, S110 - there is nobody left to tell
+            pass
+
+
+recorder = Recorder()
+
+
+def phase_id(name):
+    """The number of a phase in the format."""
+    return _PHASE_ID[name]

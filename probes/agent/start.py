@@ -1,0 +1,43 @@
+"""Puts the agent to work in this process."""
+
+import atexit
+import os
+import time
+
+from . import death, failure, hooks, layout
+from .patches import PATCHES
+from .recorder import recorder
+
+
+def start():
+    """Arms everything; called once, before the program's first line."""
+    folder = os.environ.get(layout.FOLDER_VARIABLE)
+    if not folder:
+        return
+
+    def open_recorder():
+        if recorder.path is None:
+            recorder.open(folder)
+
+    def opening(patch):
+        def patched(module):
+            open_recorder()
+            patch(module)
+
+        return patched
+
+    try:
+        recorder.held_signals = death.hold_the_dying()
+        supervisor = os.environ.get(layout.SUPERVISOR_VARIABLE, "")
+        if supervisor.isdigit() and os.path.exists("/proc/sys/kernel/yama/ptrace_scope"):
+            death.allow_tracing(int(supervisor))
+    except Exception as error:  # noqa: BLE001
+        recorder.fault("death", error)
+    os.register_at_fork(after_in_child=recorder.after_fork_in_child)
+    failure.install(open_recorder)
+    hooks.install({name: opening(patch) for name, patch in PATCHES.items()})
+    atexit.register(_note_exit)
+
+
+def _note_exit():
+    recorder.words[layout.EXIT_NS] = time.monotonic_ns()

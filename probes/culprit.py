@@ -1,0 +1,77 @@
+"""Names the function to look at: the innermost code that is the user's or a library's, not the engine room's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from probes import code
+from probes.diagnosis import Culprit, Evidence
+from probes.observer import Observations
+from probes.profile import Profile
+from probes.progress import Progress
+from probes.stacks import Frame
+from probes.verdicts import Verdict
+
+_MIN_SHARE = 0.5
+
+
+def find(
+    verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress
+) -> Culprit | None:
+    """The culprit of a verdict, read from the evidence that decided it; None when no stack tells."""
+    details = {item.kind: item.detail for item in evidence}
+    if verdict in (Verdict.EXCEPTION, Verdict.OOM):
+        error = details.get("uncaught-exception") or details.get("memory-error")
+        return _innermost(_frames(error["frames"])[::-1]) if error else None
+    if verdict is Verdict.CRASH:
+        death = details.get("death-stack")
+        return _innermost(_listed(death["frames"])) if death else None
+    if verdict is Verdict.SLOW_PHASE:
+        return _of_slow_phase(details, seen)
+    if verdict in (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG):
+        stack = details.get("stack-still") or details.get("stack-in-place") or details.get("stack-moving")
+        return _innermost(_listed(stack["frames"])) if stack else None
+    return None
+
+
+def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Culprit | None:
+    loop = details.get("module-loop")
+    if loop is not None:
+        return make(loop["function"], loop["file"], loop["line"])
+    standstill = details.get("step-stands-still")
+    phase = standstill["phase"] if standstill else None
+    samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
+    below = samples.below(phase) if phase is not None else samples
+    for share in reversed([row for row in below.shares() if row.share >= _MIN_SHARE]):
+        if not code.is_engine(share.file):
+            return make(share.function, share.file, share.line)
+    return None
+
+
+def make(function: str, file: str, line: int | None) -> Culprit:
+    """A culprit from a frame."""
+    return Culprit(code.bare(function), file, line, code.module(file), code.library(file))
+
+
+def _frames(rows: Iterable[dict[str, Any]]) -> list[Frame]:
+    return [Frame(row["function"], row["file"], row["line"]) for row in rows if not code.is_ours(row["file"])]
+
+
+def _listed(rows: Iterable[list[Any]]) -> list[Frame]:
+    return [Frame(function, file, line) for function, file, line in rows if not code.is_ours(file)]
+
+
+def _innermost(frames: Sequence[Frame]) -> Culprit | None:
+    """
+    :param frames: innermost first.
+    """
+    python = [frame for frame in frames if not frame.is_native and Path(frame.file).suffix == ".py"]
+    for frame in python:
+        if not code.is_engine(frame.file):
+            return make(frame.function, frame.file, frame.line)
+    if python or frames:
+        frame = (python or list(frames))[0]
+        return make(frame.function, frame.file, frame.line)
+    return None

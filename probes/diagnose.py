@@ -1,0 +1,148 @@
+"""From a judgement to a diagnosis: phase, step, culprit, known cause, and the sentence that says it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probes import causes, code, culprit, environment, evidence
+from probes.causes import Cause, Finding
+from probes.diagnosis import Culprit, Diagnosis, Evidence, Signal, Timing
+from probes.evidence import Ending
+from probes.judge import Judgement, judge
+from probes.observer import Observations
+from probes.progress import Progress, top_phase
+from probes.verdicts import Verdict
+
+
+def diagnose(
+    command: Sequence[str],
+    seen: Observations,
+    progress: Progress,
+    ending: Ending | None,
+    now_ns: int,
+    artifacts: dict[str, str],
+) -> Diagnosis:
+    """
+    Judges all that was seen.
+
+    :param ending: None while the command still runs.
+    """
+    judgement = judge(evidence.collect(seen, progress, ending))
+    details = {item.kind: item.detail for item in judgement.evidence}
+    recording = progress.recording
+    facts = (recording.text("facts") if recording else None) or {}
+    blamed = culprit.find(judgement.verdict, judgement.evidence, seen, progress)
+    phase, step = _where(judgement, details, progress)
+    cause = causes.recognise(Finding(judgement.verdict, phase, blamed, details, facts))
+    death = details.get("ended-by-signal")
+    heap_message = details.get("heap-message", {}).get("message")
+    state = progress.state
+    suspected = seen.suspected_ns
+    return Diagnosis(
+        verdict=judgement.verdict,
+        confidence=round(judgement.confidence, 4),
+        summary=_summary(judgement, details, phase, step, blamed, cause, progress),
+        command=tuple(command),
+        timing=Timing(
+            observed_s=round(seen.at_s(now_ns), 3),
+            detected_after_s=round(seen.at_s(suspected), 3) if suspected is not None else None,
+            phases={
+                name: {"count": total.count, "total_s": round(total.total_s, 4), "max_s": round(total.max_s, 4)}
+                for name, total in (state.phases.items() if state else ())
+            },
+            iterations=tuple(item.to_json() for item in progress.iterations),
+        ),
+        phase=phase,
+        step=step,
+        culprit=blamed,
+        cause=cause.id if cause else None,
+        evidence=judgement.evidence,
+        alternatives=judgement.alternatives,
+        signal=Signal(death["signal"], heap_message) if death else None,
+        environment={**environment.describe(facts), "training": facts or None},
+        artifacts=artifacts,
+    )
+
+
+def _where(
+    judgement: Judgement, details: dict[str, dict[str, object]], progress: Progress
+) -> tuple[str | None, int | None]:
+    """Phase and step that the verdict is about."""
+    state = progress.state
+    step = state.step if state else None
+    if judgement.verdict is Verdict.SLOW_PHASE and "step-stands-still" in details:
+        steps = details["step-stands-still"]["steps"]
+        assert isinstance(steps, list)  # noqa: S101 - evidence's own figures
+        return str(details["step-stands-still"]["phase"]), steps[0]
+    error = details.get("uncaught-exception") or details.get("memory-error")
+    if judgement.verdict in (Verdict.EXCEPTION, Verdict.OOM) and error is not None:
+        phases, at_step = error["phases"], error["step"]
+        assert isinstance(phases, list)  # noqa: S101
+        assert isinstance(at_step, int)  # noqa: S101
+        return top_phase(tuple(phases)) or _outside(progress), at_step if at_step >= 0 else step
+    if judgement.verdict is Verdict.HEALTHY or state is None:
+        return None, step
+    return top_phase(state.path) or _outside(progress), step
+
+
+def _outside(progress: Progress) -> str:
+    """Outside every phase: before learning it is ``setup``, after it ``exit``."""
+    state = progress.state
+    return "exit" if state is not None and "learn" in state.phases else "setup"
+
+
+def _summary(
+    judgement: Judgement,
+    details: dict[str, dict[str, object]],
+    phase: str | None,
+    step: int | None,
+    blamed: Culprit | None,
+    cause: Cause | None,
+    progress: Progress,
+) -> str:
+    at = f" at step {step}" if step is not None else ""
+    within = f" in {phase}" if phase else ""
+    by = f", in {blamed.function} ({code.place(blamed.file, blamed.line)})" if blamed else ""
+    because = f", because {cause.title}" if cause else ""
+    verdict = judgement.verdict
+    if verdict is Verdict.HEALTHY:
+        if progress.standstills:
+            longest = max(progress.standstills, key=lambda item: item.lasted_s)
+            return (
+                f"The run is healthy: its step count stood still for up to {longest.lasted_s:.1f} s in "
+                f"{longest.phase}, but the work went on at its usual pace."
+            )
+        return f"The run is healthy: it made progress all along{at and f', up to{at[3:]}'}."
+    if verdict is Verdict.SLOW_PHASE:
+        still = details.get("step-stands-still", {})
+        longest_s = still.get("longest_s")
+        lasted = f" for up to {longest_s:.1f} s" if isinstance(longest_s, float) else ""
+        return f"Not hung but slow: the step count stands still{at}{lasted} while {phase} works on{by}{because}."
+    if verdict in (Verdict.EXCEPTION, Verdict.OOM):
+        error = details.get("uncaught-exception") or details.get("memory-error") or {}
+        what = _first_line(judgement.evidence) or "an error that left no traceback"
+        ended = "ended by" if error else "ended with"
+        return f"The run {ended} {what}{within}{at}{by}{because}."
+    if verdict is Verdict.CRASH:
+        name = details.get("ended-by-signal", {}).get("signal", "a signal")
+        said = details.get("heap-message", {}).get("message")
+        heap = f" after the C library said {said!r}; where that was noticed need not be where it was caused" if said else ""
+        return f"The process was killed by {name}{within}{at}{by}{heap}{because}."
+    what = {
+        Verdict.DEADLOCK: "deadlocked: it waits on a lock that nobody releases",
+        Verdict.BLOCKED: "blocked: it waits on something outside itself",
+        Verdict.SPIN: "spinning: it burns CPU without a single event of progress",
+        Verdict.EXIT_HANG: "trained to the end, but the process does not exit",
+    }[verdict]
+    silence = details.get("silence", {}).get("silence_s")
+    since = f", silent for {silence:.0f} s" if isinstance(silence, float) else ""
+    return f"The run is {what}{within}{at}{since}{by}{because}."
+
+
+def _first_line(items: Sequence[Evidence]) -> str | None:
+    for item in items:
+        if item.kind in ("uncaught-exception", "memory-error"):
+            message = str(item.detail["message"]).strip()
+            first = message.splitlines()[0][:300] if message else ""
+            return f"{item.detail['type']}: {first}" if first else str(item.detail["type"])
+    return None

@@ -1,0 +1,211 @@
+"""Reads flight-recorder files: of a live process, a killed one, or whatever else bears that name."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probes.agent import layout
+
+_SETTLE_TRIES = 20
+
+
+class FlightError(ValueError):
+    """The file is not a flight recording that this version can read."""
+
+
+@dataclass(frozen=True)
+class PhaseTotal:
+    """How often a phase was passed through, and for how long; time of inner phases included."""
+
+    count: int
+    total_s: float
+    max_s: float
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a process stood at one moment."""
+
+    events: int
+    last_event_ns: int
+    step: int | None
+    """The user-visible step count; None before the first."""
+    step_ns: int
+    total_steps: int
+    n_steps: int
+    epoch: int
+    n_epochs: int
+    minibatch: int
+    n_minibatches: int
+    optimizer_steps: int
+    census_done: int
+    exit_ns: int
+    stack: tuple[tuple[str, int], ...]
+    """Open phases, outermost first, each with when it was entered (monotonic ns)."""
+    phases: dict[str, PhaseTotal]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Names of the open phases, outermost first."""
+        return tuple(name for name, _ in self.stack)
+
+    @property
+    def phase(self) -> str:
+        """The innermost open phase; ``setup`` before any, ``exit`` after the last."""
+        if self.stack:
+            return self.stack[-1][0]
+        return "exit" if self.exit_ns or "learn" in self.phases else "setup"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One record of the ring."""
+
+    number: int
+    at_ns: int
+    entered: bool
+    phase: str
+    step: int
+    epoch: int
+    minibatch: int
+    took_s: float
+
+
+class FlightRecording:
+    """
+    One process's flight recorder, mapped.
+
+    :raises FlightError: no such file, too short, other magic or version, or a header that fails its CRC.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("r+b") as file:
+                size = path.stat().st_size
+                if size < layout.FILE_SIZE:
+                    raise FlightError(f"{path}: {size} bytes, a flight recording has {layout.FILE_SIZE}")
+                self._map = mmap.mmap(file.fileno(), layout.FILE_SIZE)
+        except OSError as error:
+            raise FlightError(f"{path}: {error.strerror or error}") from error
+        try:
+            fields = self._read_header()
+        except FlightError:
+            self._map.close()
+            raise
+        self.pid: int = fields[6]
+        self.parent_pid: int = fields[7]
+        self.started_ns: int = fields[8]
+        self.held_signals: int = fields[10]
+        """Signals held at death, as a mask like those in ``/proc/PID/status``."""
+        self._next = 1
+
+    def _read_header(self) -> tuple[Any, ...]:
+        raw = self._map[: layout.HEADER.size]
+        fields = layout.HEADER.unpack(raw)
+        if fields[0] != layout.MAGIC:
+            raise FlightError(f"{self.path}: not a flight recording (starts with {fields[0]!r})")
+        if fields[1] != layout.VERSION:
+            raise FlightError(f"{self.path}: format {fields[1]}, this FreezeLab reads {layout.VERSION}")
+        if zlib.crc32(raw[:-4]) != fields[-1]:
+            raise FlightError(f"{self.path}: header is damaged (CRC)")
+        expected = (layout.RECORD_SIZE, layout.RING_CAPACITY, len(layout.TEXTS), layout.TEXT_SIZE)
+        if fields[2:6] != expected:
+            raise FlightError(f"{self.path}: sizes {fields[2:6]}, format {layout.VERSION} has {expected}")
+        return fields
+
+    def close(self) -> None:
+        """Unmaps the file."""
+        self._map.close()
+
+    def _words(self) -> list[int]:
+        end = layout.STATE_OFFSET + layout.STATE_WORDS * 8
+        previous = b""
+        for _ in range(_SETTLE_TRIES):
+            raw = self._map[layout.STATE_OFFSET : end]
+            if raw == previous:
+                break
+            previous = raw
+        return list(memoryview(raw).cast("q"))
+
+    def state(self) -> State:
+        """Where the process stands, or stood last. Words that make no sense are left out."""
+        words = self._words()
+        depth = min(max(words[layout.DEPTH], 0), layout.STACK_LIMIT)
+        stack = []
+        for place in range(layout.STACK, layout.STACK + 2 * depth, 2):
+            if 0 <= words[place] < len(layout.PHASES):
+                stack.append((layout.PHASES[words[place]], words[place + 1]))
+        phases = {}
+        for number, name in enumerate(layout.PHASES):
+            place = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+            count, total, longest = words[place : place + layout.PHASE_COLUMNS]
+            if count > 0:
+                phases[name] = PhaseTotal(count, total / 1e9, longest / 1e9)
+        return State(
+            events=words[layout.EVENTS],
+            last_event_ns=words[layout.LAST_EVENT_NS],
+            step=words[layout.STEP] if words[layout.STEP] >= 0 else None,
+            step_ns=words[layout.STEP_NS],
+            total_steps=words[layout.TOTAL_STEPS],
+            n_steps=words[layout.N_STEPS],
+            epoch=words[layout.EPOCH],
+            n_epochs=words[layout.N_EPOCHS],
+            minibatch=words[layout.MINIBATCH],
+            n_minibatches=words[layout.N_MINIBATCHES],
+            optimizer_steps=words[layout.OPTIMIZER_STEPS],
+            census_done=words[layout.CENSUS_DONE],
+            exit_ns=words[layout.EXIT_NS],
+            stack=tuple(stack),
+            phases=phases,
+        )
+
+    def text(self, slot: str) -> dict[str, Any] | None:
+        """The JSON object in a text slot; None if it is empty or torn."""
+        start = layout.TEXT_OFFSET + layout.TEXTS.index(slot) * layout.TEXT_SIZE
+        body = start + layout.TEXT_HEADER.size
+        for _ in range(_SETTLE_TRIES):
+            counter, length, crc = layout.TEXT_HEADER.unpack_from(self._map, start)
+            if counter <= 0 or length > layout.TEXT_SIZE - layout.TEXT_HEADER.size:
+                return None
+            data = self._map[body : body + length]
+            if zlib.crc32(data) == crc:
+                try:
+                    value = json.loads(data)
+                except ValueError:
+                    return None
+                return value if isinstance(value, dict) else None
+        return None
+
+    def new_events(self) -> Iterator[Event]:
+        """Records written since the last call; those overwritten in between are lost, torn ones passed over."""
+        written = memoryview(self._map[layout.STATE_OFFSET : layout.TEXT_OFFSET]).cast("q")[layout.RING_COUNT]
+        first = max(self._next, written - layout.RING_CAPACITY + 1)
+        for number in range(first, written + 1):
+            event = self._event(number)
+            if event is not None:
+                yield event
+        self._next = max(self._next, written + 1)
+
+    def _event(self, number: int) -> Event | None:
+        start = layout.RING_OFFSET + (number % layout.RING_CAPACITY) * layout.RECORD_SIZE
+        raw = self._map[start : start + layout.RECORD.size + layout.RECORD_CRC.size]
+        body, crc = raw[: layout.RECORD.size], raw[layout.RECORD.size :]
+        if zlib.crc32(body) != layout.RECORD_CRC.unpack(crc)[0]:
+            return None
+        found, at_ns, kind, phase, _, step, epoch, minibatch, value = layout.RECORD.unpack(body)
+        if found != number or phase >= len(layout.PHASES) or kind not in (layout.ENTER, layout.LEAVE):
+            return None
+        return Event(number, at_ns, kind == layout.ENTER, layout.PHASES[phase], step, epoch, minibatch, value / 1e9)
+
+    def request_census(self) -> None:
+        """Asks the process to count the calls of its next minibatch."""
+        place = layout.STATE_OFFSET + layout.CENSUS_REQUEST * 8
+        request = int.from_bytes(self._map[place : place + 8], "little", signed=True) + 1
+        self._map[place : place + 8] = request.to_bytes(8, "little", signed=True)

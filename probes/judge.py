@@ -1,0 +1,115 @@
+"""
+The differential diagnosis: every verdict is scored by all the evidence, for and against, and the best one wins.
+
+The scores are log-odds in nats, set by how often such an observation is made under one verdict and how often
+under another; they are added up as in naive Bayes and turned into a confidence by softmax.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from probes.diagnosis import Alternative, Evidence
+from probes.evidence import Observed
+from probes.verdicts import Verdict
+
+_H, _SLOW, _SPIN = Verdict.HEALTHY, Verdict.SLOW_PHASE, Verdict.SPIN
+_DEAD, _BLOCK, _CRASH = Verdict.DEADLOCK, Verdict.BLOCKED, Verdict.CRASH
+_EXC, _OOM, _HANG = Verdict.EXCEPTION, Verdict.OOM, Verdict.EXIT_HANG
+
+PRIORS: dict[Verdict, float] = {
+    _H: 0.0,
+    _SLOW: -1.5,
+    _DEAD: -2.0,
+    _SPIN: -2.5,
+    _BLOCK: -2.5,
+    _EXC: -2.5,
+    _CRASH: -3.0,
+    _HANG: -3.0,
+    _OOM: -4.0,
+}
+"""Verdicts that this version weighs, before any evidence. ``slowdown`` and ``corruption`` need probes it has not."""
+
+WEIGHTS: dict[str, dict[Verdict, float]] = {
+    "ended-well": {_H: 3, _SLOW: 0.5, _DEAD: -6, _SPIN: -6, _BLOCK: -6, _HANG: -6, _EXC: -6, _CRASH: -6, _OOM: -6},
+    "ended-with-code": {_EXC: 3, _H: -6, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4, _CRASH: -3, _SLOW: -2},
+    "ended-by-signal": {_CRASH: 6, _H: -6, _EXC: -4, _SLOW: -4, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4},
+    "ended-by-us": {_EXC: -6, _CRASH: -6, _OOM: -6},
+    "oom-killed": {_OOM: 8, _H: -6, _CRASH: -2, _SLOW: -3},
+    "memory-error": {_OOM: 8, _H: -6, _EXC: -1, _SLOW: -3},
+    "uncaught-exception": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3},
+    "heap-message": {_CRASH: 3, _EXC: -2},
+    "death-stack": {_CRASH: 3, _EXC: -3},
+    "steady": {_H: 2, _SLOW: -2, _DEAD: -3, _SPIN: -3, _BLOCK: -3},
+    "step-stands-still": {_SLOW: 2, _H: -0.5, _DEAD: -3, _BLOCK: -3, _SPIN: -1},
+    "module-loop": {_SLOW: 4, _H: -3},
+    "minor-module-loop": {_SLOW: 0.5},
+    "batched-update": {_H: 2.5, _SLOW: -2.5},
+    "silence": {_DEAD: 1, _SPIN: 1, _BLOCK: 1, _HANG: 0.5, _H: -1.5, _SLOW: -1.5},
+    "cpu-flat": {_DEAD: 1, _BLOCK: 1, _SPIN: -3, _SLOW: -1},
+    "cpu-some": {_SPIN: -0.5, _DEAD: -0.5},
+    "cpu-burning": {_SPIN: 1.5, _DEAD: -1.5, _BLOCK: -2, _H: 0.5},
+    "stack-still": {_DEAD: 1, _BLOCK: 1},
+    "stack-in-place": {_SPIN: 1.5, _DEAD: -2, _BLOCK: -2},
+    "stack-moving": {_SPIN: 0.5, _H: 0.5, _DEAD: -2, _BLOCK: -2},
+    "waits-on-lock": {_DEAD: 2.5, _BLOCK: -1, _SPIN: -1, _H: -0.5},
+    "waits-outside": {_BLOCK: 2.5, _DEAD: -1, _SPIN: -1, _H: -0.5},
+    "stopped": {_BLOCK: 4, _DEAD: -2, _SPIN: -3},
+    "sleeps": {_H: 3, _DEAD: -2, _BLOCK: -1.5, _SPIN: -1.5},
+    "trained-but-stays": {_HANG: 5, _DEAD: -2, _BLOCK: -2, _SPIN: -2, _H: -2},
+    "waits": {},
+    "not-observed": {},
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The outcome of weighing."""
+
+    verdict: Verdict
+    confidence: float
+    """0..1: the winner's share of the odds."""
+    lead: float
+    """Log-odds between the winner and the runner-up."""
+    evidence: tuple[Evidence, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+def judge(observed: Sequence[Observed]) -> Judgement:
+    """Weighs all observations against each other."""
+    evidence = tuple(_weigh(item) for item in observed)
+    scores = dict(PRIORS)
+    for item in observed:
+        for verdict, weight in WEIGHTS[item.kind].items():
+            scores[verdict] += weight
+    ranked = sorted(scores, key=lambda verdict: -scores[verdict])
+    winner = ranked[0]
+    total = sum(math.exp(score - scores[winner]) for score in scores.values())
+    alternatives = tuple(
+        Alternative(verdict, scores[verdict] - scores[winner], _why_not(verdict, evidence)) for verdict in ranked[1:]
+    )
+    return Judgement(winner, 1 / total, scores[winner] - scores[ranked[1]], evidence, alternatives)
+
+
+def _weigh(item: Observed) -> Evidence:
+    weights = WEIGHTS[item.kind]
+    return Evidence(
+        kind=item.kind,
+        at_s=item.at_s,
+        says=item.says,
+        supports=tuple(verdict for verdict, weight in weights.items() if weight > 0),
+        opposes=tuple(verdict for verdict, weight in weights.items() if weight < 0),
+        detail=item.detail,
+    )
+
+
+def _why_not(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
+    against = [item for item in evidence if verdict in item.opposes]
+    if against:
+        strongest = min(against, key=lambda item: WEIGHTS[item.kind][verdict])
+        return strongest.says
+    if any(verdict in item.supports for item in evidence):
+        return "what speaks for it speaks more for the verdict given"
+    return "nothing that was seen speaks for it"

@@ -1,0 +1,249 @@
+"""What a run's flight recorders tell over time: does the user's count move, does anything move inside, how far is it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probes.flight import Event, FlightError, FlightRecording, State
+
+STANDSTILL_FLOOR_S = 3.0
+"""Below this no one calls a progress bar stuck."""
+STANDSTILL_PACES = 20.0
+"""A standstill is at least so many of the run's own usual intervals between two steps."""
+SILENCE_FLOOR_S = 2.0
+SILENCE_FACTOR = 5.0
+"""Silence is longer than so many times the longest stay in that phase so far."""
+_KEPT_ITERATIONS = 200
+
+TOP_PHASES = ("collect", "advantage", "train", "callback", "eval", "save")
+"""The phases that a report names; the others are parts of these."""
+
+
+def top_phase(path: tuple[str, ...]) -> str | None:
+    """The innermost of the open phases that a report names; ``setup`` inside learn but in none of them."""
+    for name in reversed(path):
+        if name in TOP_PHASES:
+            return name
+    return "setup" if path else None
+
+
+@dataclass
+class Standstill:
+    """A time in which the user-visible step count did not move while events went on inside."""
+
+    step: int
+    since_ns: int
+    until_ns: int
+    path: tuple[str, ...]
+    """The phases that were open when it was noticed."""
+    events: int
+    """Marks passed in that time."""
+    ended: bool = False
+
+    @property
+    def lasted_s(self) -> float:
+        return (self.until_ns - self.since_ns) / 1e9
+
+    @property
+    def phase(self) -> str | None:
+        """The phase below ``learn`` in which the step count stood still."""
+        return top_phase(self.path[:2])
+
+
+@dataclass
+class Iteration:
+    """One rollout and the update after it."""
+
+    step: int
+    collect_s: float
+    train_s: float | None = None
+    minibatches: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "collect_s": round(self.collect_s, 4),
+            "train_s": None if self.train_s is None else round(self.train_s, 4),
+            "minibatches": self.minibatches,
+        }
+
+
+@dataclass
+class _Track:
+    """One process's recorder and its last two readings."""
+
+    recording: FlightRecording
+    state: State
+    previous: State
+    events_at_step: int = 0
+    """Marks passed when the step count last moved."""
+
+
+class Progress:
+    """
+    Follows all flight recorders in a folder.
+
+    :param folder: where the agent writes them; may be empty still.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tracks: dict[Path, _Track] = {}
+        self._moving_ns = 0
+        self._steps_moved = 0
+        self.iterations: list[Iteration] = []
+        self.standstills: list[Standstill] = []
+        self.train_since_ns: int | None = None
+
+    def close(self) -> None:
+        """Unmaps the files."""
+        for track in self._tracks.values():
+            track.recording.close()
+
+    def poll(self, now_ns: int) -> None:
+        """Reads what is new."""
+        for path in sorted(self._folder.glob("*.bin")):
+            if path not in self._tracks:
+                try:
+                    recording = FlightRecording(path)
+                except FlightError:
+                    continue  # its header is written last: looked at again next time
+                state = recording.state()
+                self._tracks[path] = _Track(recording, state, state)
+        for track in self._tracks.values():
+            track.previous, track.state = track.state, track.recording.state()
+        training = self._training()
+        if training is not None:
+            for event in training.recording.new_events():
+                self._take(event)
+            self._follow_step(training, now_ns)
+
+    def _training(self) -> _Track | None:
+        """The process that trains: it has a step count, or else an open ``learn``, or else most events."""
+        return max(
+            self._tracks.values(),
+            key=lambda t: (t.state.step is not None, "learn" in t.state.path, t.state.events),
+            default=None,
+        )
+
+    @property
+    def state(self) -> State | None:
+        """Where the training process stands; None before it has a recorder."""
+        training = self._training()
+        return training.state if training else None
+
+    @property
+    def recording(self) -> FlightRecording | None:
+        """The training process's recorder."""
+        training = self._training()
+        return training.recording if training else None
+
+    def recordings(self) -> Iterator[FlightRecording]:
+        """All recorders, in the order of the files' names."""
+        return (track.recording for track in self._tracks.values())
+
+    def _take(self, event: Event) -> None:
+        iterations = self.iterations
+        if event.phase == "collect" and not event.entered:
+            iterations.append(Iteration(event.step, event.took_s))
+            # Off-policy training has one at every step or so: keep the beginning and the end.
+            if len(iterations) > _KEPT_ITERATIONS:
+                del iterations[_KEPT_ITERATIONS // 2]
+        elif event.phase == "train":
+            self.train_since_ns = event.at_ns if event.entered else None
+            if not event.entered and iterations:
+                iterations[-1].train_s = event.took_s
+        elif event.phase == "minibatch" and not event.entered and iterations:
+            iterations[-1].minibatches += 1
+
+    def _follow_step(self, track: _Track, now_ns: int) -> None:
+        state, previous = track.state, track.previous
+        if state.step is None:
+            return
+        last = self.standstills[-1] if self.standstills else None
+        moved = state.step - previous.step if previous.step is not None else 0
+        if moved:
+            self._steps_moved += abs(moved)
+            self._moving_ns += max(state.step_ns - previous.step_ns, 0)
+            track.events_at_step = state.events
+            if last is not None and not last.ended:
+                last.ended = True
+                # It moved somewhere between two polls: when is told by the pace.
+                moving_ns = int((self.step_interval_s() or 0.0) * 1e9) * abs(moved)
+                last.until_ns = max(last.until_ns, state.step_ns - moving_ns)
+        elif not state.path:
+            # Learning is over: the count has no reason to move any more.
+            if last is not None:
+                last.ended = True
+        elif now_ns - state.step_ns >= self._standstill_ns():
+            if last is None or last.ended:
+                last = Standstill(state.step, state.step_ns, now_ns, state.path, 0)
+                self.standstills.append(last)
+            last.until_ns = now_ns
+            last.events = state.events - track.events_at_step
+
+    def step_interval_s(self) -> float | None:
+        """The run's usual time between two visible steps, standstills left out; None before there are two."""
+        if self._steps_moved == 0:
+            return None
+        still_ns = sum(item.until_ns - item.since_ns for item in self.standstills if item.ended)
+        return max(self._moving_ns - still_ns, 0) / 1e9 / self._steps_moved
+
+    def _standstill_ns(self) -> float:
+        return max(STANDSTILL_FLOOR_S, STANDSTILL_PACES * (self.step_interval_s() or 0.0)) * 1e9
+
+    def stands_still(self) -> bool:
+        """Whether the user-visible step count stands still right now."""
+        return bool(self.standstills) and not self.standstills[-1].ended
+
+    def silence_s(self, now_ns: int) -> float:
+        """Seconds since any process passed a mark; 0 before the first mark."""
+        last = max((track.state.last_event_ns for track in self._tracks.values()), default=0)
+        return (now_ns - last) / 1e9 if last else 0.0
+
+    def usual_stay_s(self) -> float:
+        """The longest that the training process has stayed in its present innermost phase before; 0 if never."""
+        state = self.state
+        known = state.phases.get(state.phase) if state else None
+        return known.max_s if known else 0.0
+
+    def is_silent(self, now_ns: int) -> bool:
+        """Whether no event has come for a time far outside this phase's own history."""
+        return self.silence_s(now_ns) > max(SILENCE_FLOOR_S, SILENCE_FACTOR * self.usual_stay_s())
+
+    def update_left_s(self, now_ns: int) -> float | None:
+        """How long the running update will still take, by its pace so far; None when there is no telling."""
+        state = self.state
+        if state is None or self.train_since_ns is None or state.n_minibatches <= 0:
+            return None
+        in_epoch = max(state.minibatch - 1, 0) / state.n_minibatches
+        share = (max(state.epoch - 1, 0) + in_epoch) / max(state.n_epochs, 1)
+        if not 0.03 < share < 1:
+            return None
+        return (now_ns - self.train_since_ns) / 1e9 * (1 - share) / share
+
+    def line(self, now_ns: int) -> str:
+        """``step 2048 · train · epoch 3/10 · minibatch 17/32 · about 11 s left``."""
+        state = self.state
+        if state is None:
+            return "starting"
+        parts = [f"step {state.step}"] if state.step is not None else []
+        phase = top_phase(state.path) or state.phase
+        parts.append(phase)
+        if phase == "train":
+            if state.epoch and state.n_epochs > 1:
+                parts.append(f"epoch {state.epoch}/{state.n_epochs}")
+            if state.minibatch:
+                parts.append(f"minibatch {state.minibatch}/{state.n_minibatches or '?'}")
+            left_s = self.update_left_s(now_ns)
+            if left_s is not None:
+                parts.append(f"about {left_s:.0f} s left")
+        elif state.phase != phase:
+            parts.append(state.phase)
+        silence_s = self.silence_s(now_ns)
+        if silence_s > SILENCE_FLOOR_S:
+            parts.append(f"no event for {silence_s:.0f} s")
+        return " · ".join(parts)

@@ -1,0 +1,138 @@
+"""Starts a command in a session of its own, keeps its output, and ends its whole family when told to."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from probes import procfs
+from probes.output import OutputLog
+
+_GRACE_S = 3.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class CommandNotFoundError(Exception):
+    """The command could not be started; the text says why."""
+
+
+class Supervised:
+    """
+    A running command.
+
+    :param command: program and arguments; no shell is involved.
+    :param env: its environment.
+    :param folder: where ``stdout.log`` and ``stderr.log`` go.
+    :param cpus: cores it may use; None is all of ours.
+    :param show_out, show_err: called with new output as it comes.
+    :raises CommandNotFoundError: no such program, or not executable.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        *,
+        cwd: Path | None = None,
+        cpus: frozenset[int] | None = None,
+        stdin_null: bool = False,
+        show_out: Callable[[bytes], None] | None = None,
+        show_err: Callable[[bytes], None] | None = None,
+    ) -> None:
+        # Orphans of the command come to us instead of to init, so that none is lost sight of.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self.out = OutputLog(folder / "stdout.log", show_out)
+        self.err = OutputLog(folder / "stderr.log", show_err)
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL if stdin_null else None,
+                stdout=self.out.descriptor,
+                stderr=self.err.descriptor,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.out.close()
+            self.err.close()
+            reason = error.strerror or str(error)
+            raise CommandNotFoundError(f"cannot start {command[0]!r}: {reason}") from error
+        self.pid = self._process.pid
+        self.started_ns = time.monotonic_ns()
+        if cpus:
+            with suppress(OSError):
+                os.sched_setaffinity(self.pid, cpus)
+        self._known: dict[int, int] = {}
+
+    def exit_status(self) -> int | None:
+        """None while it runs; then its exit code, or minus the signal that ended it."""
+        return self._process.poll()
+
+    def pump(self) -> None:
+        """Passes new output on."""
+        self.out.pump()
+        self.err.pump()
+
+    def family(self) -> list[procfs.ProcessReading]:
+        """The command's process and all that came of it, the command's first; those adopted by us are reaped."""
+        readings = [reading for pid in procfs.family(self.pid) if (reading := procfs.read_process(pid))]
+        for reading in readings:
+            self._known[reading.pid] = reading.started_ticks
+            if reading.state == "Z" and reading.parent == os.getpid() and reading.pid != self.pid:
+                with suppress(ChildProcessError):
+                    os.waitpid(reading.pid, os.WNOHANG)
+        return readings
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does: SIGINT to the command's process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGINT)
+
+    def end(self, grace_s: float = _GRACE_S) -> None:
+        """Ends the whole family: asks first (SIGTERM), then insists (SIGKILL), and waits until none is left."""
+        for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
+            deadline = time.monotonic() + patience_s
+            living = self._living()
+            for pid in living:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+                    # A stopped process takes SIGTERM only once it goes on.
+                    os.kill(pid, signal.SIGCONT)
+            while living and time.monotonic() < deadline:
+                time.sleep(0.02)
+                self._process.poll()
+                living = self._living()
+            if not living:
+                break
+
+    def _living(self) -> list[int]:
+        """Members of the family that still run, also those that moved to another session or parent."""
+        self.family()
+        living = []
+        for pid, started in self._known.items():
+            reading = procfs.read_process(pid)
+            if reading is not None and reading.started_ticks == started:
+                if reading.state == "Z":
+                    if pid == self.pid:
+                        self._process.poll()
+                    elif reading.parent == os.getpid():
+                        with suppress(ChildProcessError):
+                            os.waitpid(pid, os.WNOHANG)
+                else:
+                    living.append(pid)
+        return living
+
+    def close(self) -> None:
+        """Ends what is left and closes the logs. Safe to call in any state."""
+        self.end()
+        self._process.wait()
+        self.out.close()
+        self.err.close()

@@ -1,0 +1,71 @@
+"""What is shown in a terminal while a command runs, and once it has ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from probes import causes
+from probes.diagnosis import Diagnosis
+from probes.watch import Status
+from reports import wording
+
+_QUIET_EVERY_S = 10.0
+
+
+class LiveLine:
+    """
+    One line under the command's own output that says what is going on while its progress bar stands still.
+
+    On a terminal it is redrawn in place; elsewhere it is printed now and then.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._tty = self._stream.isatty()
+        self._drawn = False
+        self._last_s = -_QUIET_EVERY_S
+
+    def clear(self) -> None:
+        """Takes the line away, before other output."""
+        if self._drawn:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._drawn = False
+
+    def show(self, status: Status) -> None:
+        """Draws the line if there is something to say."""
+        if status.diagnosis is not None:
+            self.clear()
+            self._stream.write(f"freezelab: {status.diagnosis.summary}\n")
+            self._stream.flush()
+        if not status.suspicious:
+            self.clear()
+        elif self._tty:
+            self.clear()
+            self._stream.write(f"freezelab: {status.line}")
+            self._stream.flush()
+            self._drawn = True
+        elif time.monotonic() - self._last_s >= _QUIET_EVERY_S:
+            self._last_s = time.monotonic()
+            self._stream.write(f"freezelab: {status.line}\n")
+            self._stream.flush()
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """The diagnosis in a few lines of plain text."""
+    lines = [f"verdict   {diagnosis.verdict} (confidence {diagnosis.confidence:.2f})", f"          {diagnosis.summary}"]
+    if diagnosis.culprit is not None:
+        lines.append(f"culprit   {wording.place(diagnosis.culprit)}")
+    done = [item for item in diagnosis.timing.iterations if item["train_s"] is not None]
+    if done and diagnosis.verdict.is_failure:
+        pairs = ", ".join(
+            f"step {row['step']}: {wording.seconds(row['collect_s'])} + {wording.seconds(row['train_s'])}"
+            for row in done[:3]
+        )
+        lines.append(f"rollout + update   {pairs}")
+    cause = causes.by_id(diagnosis.cause)
+    if cause is not None:
+        lines.append(f"what helps   {cause.advice}")
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""Figures and places in words, the same in every report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probes import code
+from probes.diagnosis import Culprit
+
+
+def seconds(value: float | None) -> str:
+    """``15.6 s``, ``0.42 s``, ``3 ms``; an em dash for unknown."""
+    if value is None:
+        return "—"
+    if value >= 10:
+        return f"{value:.1f} s"
+    if value >= 0.1:
+        return f"{value:.2f} s"
+    return f"{value * 1e3:.2g} ms"
+
+
+def place(culprit: Culprit) -> str:
+    """``_process_sequence (sb3_contrib/common/recurrent/policies.py:198)``."""
+    return f"{culprit.function} ({code.place(culprit.file, culprit.line)})"
+
+
+def percent(share: float | None) -> str:
+    """``96 %``; an em dash for unknown."""
+    return "—" if share is None else f"{share:.0%}".replace("%", " %")
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """``1 cell``, ``6 cells``."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 _AGENT = str(Path(__file__).parent / "agent")
@@ -26,7 +27,7 @@ def library(file: str) -> str | None:
     for place in range(len(parts) - 1, -1, -1):
         if parts[place] in _SITE and place + 1 < len(parts):
             return parts[place + 1].removesuffix(".py")
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         if part in ("lib", "lib64") and following.startswith("python"):
             return "python"
     return None

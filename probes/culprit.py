@@ -17,9 +17,7 @@ from probes.verdicts import Verdict
 _MIN_SHARE = 0.5
 
 
-def find(
-    verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress
-) -> Culprit | None:
+def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress) -> Culprit | None:
     """The culprit of a verdict, read from the evidence that decided it; None when no stack tells."""
     details = {item.kind: item.detail for item in evidence}
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):

@@ -91,7 +91,5 @@ def _dying_thread(taken: Dump) -> ThreadStack | None:
     for thread in taken.threads:
         for place, frame in enumerate(thread.frames[:4]):
             if frame.function == _HANDLER and frame.is_native:
-                return ThreadStack(
-                    thread.tid, thread.name, thread.active, thread.owns_gil, thread.frames[place + 1 :]
-                )
+                return ThreadStack(thread.tid, thread.name, thread.active, thread.owns_gil, thread.frames[place + 1 :])
     return None

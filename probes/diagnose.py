@@ -47,7 +47,11 @@ def diagnose(
             observed_s=round(seen.at_s(now_ns), 3),
             detected_after_s=round(seen.at_s(suspected), 3) if suspected is not None else None,
             phases={
-                name: {"count": total.count, "total_s": round(total.total_s, 4), "max_s": round(total.max_s, 4)}
+                name: {
+                    "count": total.count,
+                    "total_s": round(total.total_s, 4),
+                    "max_s": round(total.max_s, 4),
+                }
                 for name, total in (state.phases.items() if state else ())
             },
             iterations=tuple(item.to_json() for item in progress.iterations),
@@ -126,7 +130,11 @@ def _summary(
     if verdict is Verdict.CRASH:
         name = details.get("ended-by-signal", {}).get("signal", "a signal")
         said = details.get("heap-message", {}).get("message")
-        heap = f" after the C library said {said!r}; where that was noticed need not be where it was caused" if said else ""
+        heap = (
+            f" after the C library said {said!r}; where that was noticed need not be where it was caused"
+            if said
+            else ""
+        )
         return f"The process was killed by {name}{within}{at}{by}{heap}{because}."
     what = {
         Verdict.DEADLOCK: "deadlocked: it waits on a lock that nobody releases",

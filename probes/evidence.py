@@ -24,7 +24,17 @@ _BURNING = 0.5
 """Cores in use from which on the family counts as burning CPU."""
 _FLAT = 0.03
 _LOCK_WAITS = ("futex",)
-_OUTSIDE_WAITS = ("pipe_", "unix_stream", "wait_woken", "sk_wait", "inet_csk", "locks_lock", "do_wait", "tty", "fifo")
+_OUTSIDE_WAITS = (
+    "pipe_",
+    "unix_stream",
+    "wait_woken",
+    "sk_wait",
+    "inet_csk",
+    "locks_lock",
+    "do_wait",
+    "tty",
+    "fifo",
+)
 _SLEEPS = ("hrtimer_nanosleep", "do_nanosleep")
 _LOCK_CALLS = frozenset({"acquire", "join", "wait", "get", "put", "_wait_for_tstate_lock", "lock", "__enter__"})
 
@@ -81,7 +91,11 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
 def _ending(ending: Ending, progress: Progress) -> Iterator[Observed]:
     at = ending.after_s
     if ending.by_us is not None:
-        reason = {"limit": "its time limit was over", "freeze": "the verdict was settled", "interrupt": "of Ctrl-C"}
+        reason = {
+            "limit": "its time limit was over",
+            "freeze": "the verdict was settled",
+            "interrupt": "of Ctrl-C",
+        }
         yield Observed(
             "ended-by-us", at, f"FreezeLab ended the run after {at:.1f} s because {reason[ending.by_us]}", {}
         )
@@ -92,13 +106,19 @@ def _ending(ending: Ending, progress: Progress) -> Iterator[Observed]:
     number = _signal_number(ending.status)
     if number is None:
         yield Observed(
-            "ended-with-code", at, f"the process ended with exit code {ending.status}", {"exit_code": ending.status}
+            "ended-with-code",
+            at,
+            f"the process ended with exit code {ending.status}",
+            {"exit_code": ending.status},
         )
         return
     name = procfs.signal_name(number)
     if name == "SIGKILL" and ending.out_of_memory_kills:
         yield Observed(
-            "oom-killed", at, f"the kernel's out-of-memory killer ended it ({ending.out_of_memory_kills} kills)", {}
+            "oom-killed",
+            at,
+            f"the kernel's out-of-memory killer ended it ({ending.out_of_memory_kills} kills)",
+            {},
         )
         return
     yield Observed("ended-by-signal", at, f"the process was ended by {name}", {"signal": name})
@@ -165,7 +185,11 @@ def _deaths(seen: Observations) -> Iterator[Observed]:
             "death-stack",
             seen.at_s(death.at_ns),
             f"at the point of death ({death.signal}) process {death.pid} stood in {stack}",
-            {"signal": death.signal, "pid": death.pid, "frames": [[f.function, f.file, f.line] for f in frames[:60]]},
+            {
+                "signal": death.signal,
+                "pid": death.pid,
+                "frames": [[f.function, f.file, f.line] for f in frames[:60]],
+            },
         )
 
 
@@ -308,7 +332,10 @@ def _cpu(first: Look, last: Look, span_s: float, at: float) -> Iterator[Observed
     else:
         kind, says = "cpu-some", "used"
     yield Observed(
-        kind, at, f"over {span_s:.1f} s of silence the process family {says} {cores:.2f} cores", {"cores": round(cores, 3)}
+        kind,
+        at,
+        f"over {span_s:.1f} s of silence the process family {says} {cores:.2f} cores",
+        {"cores": round(cores, 3)},
     )
 
 
@@ -340,11 +367,21 @@ def _stack_motion(looks: list[Look], at: float) -> Iterator[Observed]:
     top = stacks[-1][0].short if stacks[-1] else "an empty stack"
     detail = {"dumps": len(stacks), "frames": [[f.function, f.file, f.line] for f in stacks[-1][:40]]}
     if len(lines) == 1:
-        yield Observed("stack-still", at, f"{len(stacks)} stacks of the main thread are the same to the line: {top}", detail)
+        yield Observed(
+            "stack-still",
+            at,
+            f"{len(stacks)} stacks of the main thread are the same to the line: {top}",
+            detail,
+        )
     elif len(functions) == 1:
         yield Observed("stack-in-place", at, f"{len(stacks)} stacks of the main thread move within {top}", detail)
     else:
-        yield Observed("stack-moving", at, f"{len(stacks)} stacks of the main thread differ; the last is in {top}", detail)
+        yield Observed(
+            "stack-moving",
+            at,
+            f"{len(stacks)} stacks of the main thread differ; the last is in {top}",
+            detail,
+        )
 
 
 def _waits(looks: list[Look], at: float) -> Iterator[Observed]:

@@ -138,10 +138,11 @@ class FlightRecording:
         """Where the process stands, or stood last. Words that make no sense are left out."""
         words = self._words()
         depth = min(max(words[layout.DEPTH], 0), layout.STACK_LIMIT)
-        stack = []
-        for place in range(layout.STACK, layout.STACK + 2 * depth, 2):
-            if 0 <= words[place] < len(layout.PHASES):
-                stack.append((layout.PHASES[words[place]], words[place + 1]))
+        stack = [
+            (layout.PHASES[words[place]], words[place + 1])
+            for place in range(layout.STACK, layout.STACK + 2 * depth, 2)
+            if 0 <= words[place] < len(layout.PHASES)
+        ]
         phases = {}
         for number, name in enumerate(layout.PHASES):
             place = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number

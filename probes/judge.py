@@ -33,7 +33,17 @@ PRIORS: dict[Verdict, float] = {
 """Verdicts that this version weighs, before any evidence. ``slowdown`` and ``corruption`` need probes it has not."""
 
 WEIGHTS: dict[str, dict[Verdict, float]] = {
-    "ended-well": {_H: 3, _SLOW: 0.5, _DEAD: -6, _SPIN: -6, _BLOCK: -6, _HANG: -6, _EXC: -6, _CRASH: -6, _OOM: -6},
+    "ended-well": {
+        _H: 3,
+        _SLOW: 0.5,
+        _DEAD: -6,
+        _SPIN: -6,
+        _BLOCK: -6,
+        _HANG: -6,
+        _EXC: -6,
+        _CRASH: -6,
+        _OOM: -6,
+    },
     "ended-with-code": {_EXC: 3, _H: -6, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4, _CRASH: -3, _SLOW: -2},
     "ended-by-signal": {_CRASH: 6, _H: -6, _EXC: -4, _SLOW: -4, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4},
     "ended-by-us": {_EXC: -6, _CRASH: -6, _OOM: -6},

@@ -95,7 +95,9 @@ def read_process(pid: int) -> ProcessReading | None:
         tids = sorted(int(entry) for entry in os.listdir(folder / "task"))
     except OSError:
         tids = []
-    threads = [_thread(folder / "task" / str(tid)) for tid in ([pid] if pid in tids else []) + [t for t in tids if t != pid]]
+    threads = [
+        _thread(folder / "task" / str(tid)) for tid in ([pid] if pid in tids else []) + [t for t in tids if t != pid]
+    ]
     return ProcessReading(
         pid=pid,
         parent=int(fields[1]),

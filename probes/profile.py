@@ -47,9 +47,7 @@ class Profile:
     def without(self, *functions: str) -> Profile:
         """Samples that have none of these functions."""
         names = set(functions)
-        return Profile(
-            tuple(s for s in self.samples if not any(code.bare(frame.function) in names for frame in s))
-        )
+        return Profile(tuple(s for s in self.samples if not any(code.bare(frame.function) in names for frame in s)))
 
     def shares(self) -> list[Share]:
         """All functions by share, the largest first, and of equal ones the outer first."""

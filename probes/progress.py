@@ -1,4 +1,4 @@
-"""What a run's flight recorders tell over time: does the user's count move, does anything move inside, how far is it."""
+"""What a run's flight recorders tell over time: does the user's count move, does anything inside, how far is it."""
 
 from __future__ import annotations
 

@@ -180,7 +180,10 @@ def check_permission() -> None:
 
     :raises StackError: they can't; the text says what helps.
     """
-    code = "import ctypes, sys, time; ctypes.CDLL(None).prctl(0x59616D61, int(sys.argv[1]), 0, 0, 0); print(flush=True); time.sleep(30)"
+    code = (
+        "import ctypes, sys, time; ctypes.CDLL(None).prctl(0x59616D61, int(sys.argv[1]), 0, 0, 0); "
+        "print(flush=True); time.sleep(30)"
+    )
     target = subprocess.Popen(
         [sys.executable, "-S", "-c", code, str(os.getpid())], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     )

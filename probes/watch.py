@@ -156,9 +156,7 @@ def _ending_everything(child: Supervised, observer: Observer, progress: Progress
         progress.close()
 
 
-def _attend(
-    command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions
-) -> str | None:
+def _attend(command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions) -> str | None:
     """Stays with the command until it has ended, or is ended. Returns why we ended it, if we did."""
     told = False
     next_judgement_ns = 0
@@ -237,7 +235,12 @@ def _write_meta(out: Path, command: Sequence[str], child: Supervised, options: W
 
 def _artifacts(out: Path) -> dict[str, str]:
     """What lies in the run's folder, by name."""
-    known = {"stdout": "stdout.log", "stderr": "stderr.log", "readings": "readings.jsonl", "meta": "meta.json"}
+    known = {
+        "stdout": "stdout.log",
+        "stderr": "stderr.log",
+        "readings": "readings.jsonl",
+        "meta": "meta.json",
+    }
     found = {name: file for name, file in known.items() if (out / file).exists()}
     for path in sorted(out.glob("profile*.speedscope.json")):
         found[path.name.partition(".")[0]] = path.name

@@ -55,7 +55,10 @@ class LiveLine:
 
 def summary(diagnosis: Diagnosis) -> str:
     """The diagnosis in a few lines of plain text."""
-    lines = [f"verdict   {diagnosis.verdict} (confidence {diagnosis.confidence:.2f})", f"          {diagnosis.summary}"]
+    lines = [
+        f"verdict   {diagnosis.verdict} (confidence {diagnosis.confidence:.2f})",
+        f"          {diagnosis.summary}",
+    ]
     if diagnosis.culprit is not None:
         lines.append(f"culprit   {wording.place(diagnosis.culprit)}")
     done = [item for item in diagnosis.timing.iterations if item["train_s"] is not None]

@@ -6,7 +6,11 @@ Asked for by the supervisor when an update is already slow, and over after one m
 leaves it alone if the program uses it itself.
 """
 
+from __future__ import annotations
+
 import sys
+from types import CodeType, FrameType
+from typing import Any
 
 from . import layout
 from .recorder import recorder
@@ -18,23 +22,24 @@ _MAX_ROWS = 40
 class Census:
     """Counts calls between :meth:`start` and :meth:`stop`."""
 
-    def __init__(self):
-        self._counts = None
+    def __init__(self) -> None:
+        self._counts: dict[tuple[CodeType, CodeType, str | None, int], int] | None = None
 
-    def wanted(self):
+    def wanted(self) -> bool:
         """Whether the supervisor has asked for one that was not made yet."""
         words = recorder.words
         return words[layout.CENSUS_REQUEST] > words[layout.CENSUS_DONE]
 
-    def start(self):
+    def start(self) -> None:
         """Begins to count, unless somebody else profiles."""
         if sys.getprofile() is not None:
             recorder.words[layout.CENSUS_DONE] = recorder.words[layout.CENSUS_REQUEST]
             return
-        counts = self._counts = {}
+        counts: dict[tuple[CodeType, CodeType, str | None, int], int] = {}
+        self._counts = counts
         here = __file__
 
-        def count(frame, event, argument):
+        def count(frame: FrameType, event: str, argument: object) -> None:
             if event != "call":
                 return
             code = frame.f_code
@@ -49,17 +54,17 @@ class Census:
 
         sys.setprofile(count)
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends the count and writes what was called at least some times over."""
         if self._counts is None:
             return
         sys.setprofile(None)
         counts, self._counts = self._counts, None
         try:
-            invocations = {}
+            invocations: dict[CodeType, int] = {}
             for (_, callee, _, _), calls in counts.items():
                 invocations[callee] = invocations.get(callee, 0) + calls
-            rows = []
+            rows: list[dict[str, Any]] = []
             for (caller, callee, owner, _), calls in sorted(counts.items(), key=lambda item: -item[1]):
                 if calls < _MIN_CALLS or len(rows) == _MAX_ROWS:
                     break

@@ -7,6 +7,8 @@ number and so asleep for 4 to 11 seconds. The disposition falls back to the defa
 as it would have without us. Should the supervisor be dead, the sleep ends all the same.
 """
 
+from __future__ import annotations
+
 import ctypes
 import signal
 
@@ -17,15 +19,15 @@ _SA_RESETHAND = 0x80000000
 
 
 class _SigAction(ctypes.Structure):
-    _fields_ = [
+    _fields_ = (
         ("handler", ctypes.c_void_p),
         ("mask", ctypes.c_ulong * (1024 // (8 * ctypes.sizeof(ctypes.c_ulong)))),
         ("flags", ctypes.c_int),
         ("restorer", ctypes.c_void_p),
-    ]
+    )
 
 
-def hold_the_dying():
+def hold_the_dying() -> int:
     """
     Arms the fatal signals that still have their default disposition.
 
@@ -46,7 +48,7 @@ def hold_the_dying():
     return armed
 
 
-def allow_tracing(supervisor):
+def allow_tracing(supervisor: int) -> None:
     """Lets the supervisor and its children trace us where Yama restricts it; elsewhere it does nothing."""
     pr_set_ptracer = 0x59616D61
     ctypes.CDLL(None).prctl(pr_set_ptracer, ctypes.c_ulong(supervisor), 0, 0, 0)

@@ -1,7 +1,10 @@
 """The training set-up in figures, read from the model when ``learn`` begins: what a report must be able to compare."""
 
+from __future__ import annotations
+
 import platform
 import sys
+from typing import Any
 
 from .recorder import recorder
 
@@ -24,7 +27,7 @@ _HYPERPARAMETERS = (
 _LIBRARIES = ("stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch", "numpy")
 
 
-def of_process():
+def of_process() -> dict[str, Any]:
     """Interpreter and platform."""
     return {
         "python": platform.python_version(),
@@ -34,12 +37,12 @@ def of_process():
     }
 
 
-def of_model(model, total_timesteps):
+def of_model(model: Any, total_timesteps: object) -> dict[str, Any]:
     """
     :param model: a stable-baselines3 algorithm.
     :return: a JSON value; what can't be read is left out.
     """
-    facts = {"process": of_process(), "total_timesteps": total_timesteps}
+    facts: dict[str, Any] = {"process": of_process(), "total_timesteps": total_timesteps}
     try:
         facts["algorithm"] = type(model).__name__
         facts["algorithm_module"] = type(model).__module__
@@ -63,7 +66,7 @@ def of_model(model, total_timesteps):
     return facts
 
 
-def _recurrent_modules(policy):
+def _recurrent_modules(policy: Any) -> dict[str, dict[str, Any]]:
     found = {}
     for name, module in policy.named_modules():
         if hasattr(module, "batch_first") and hasattr(module, "hidden_size"):
@@ -77,7 +80,7 @@ def _recurrent_modules(policy):
     return found
 
 
-def _plain(value):
+def _plain(value: object) -> object:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)

@@ -1,7 +1,12 @@
 """The error that ends the program: recorded with the phase it came from, then handled as it would have been."""
 
+from __future__ import annotations
+
 import sys
 import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
 
 from . import layout
 from .marks import Failure
@@ -10,7 +15,7 @@ from .recorder import recorder
 _MAX_FRAMES = 60
 
 
-def _describe(kind, error, trace):
+def _describe(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
     frames = [
         {"function": frame.name, "file": frame.filename, "line": frame.lineno}
         for frame in traceback.extract_tb(trace)[-_MAX_FRAMES:]
@@ -26,7 +31,7 @@ def _describe(kind, error, trace):
     }
 
 
-def install(open_recorder):
+def install(open_recorder: Callable[[], None]) -> None:
     """
     Records what reaches ``sys.excepthook``, then calls the hook that stood there.
 
@@ -34,7 +39,7 @@ def install(open_recorder):
     """
     hook = sys.excepthook
 
-    def excepthook(kind, error, trace):
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         try:
             open_recorder()
             recorder.text("exception", _describe(kind, error, trace))

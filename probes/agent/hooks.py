@@ -1,18 +1,24 @@
 """Calls us back right after a module of interest was imported, and before anyone can use what is in it."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from .recorder import recorder
+
+Patch = Callable[[Any], None]
 
 
 class _PostImport:
     """A finder that finds nothing itself: it lets the others find, and adds a step after loading."""
 
-    def __init__(self, patches):
+    def __init__(self, patches: dict[str, Patch]) -> None:
         self._patches = patches
         self._inside = False
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         patch = self._patches.get(name)
         if patch is None or self._inside:
             return None
@@ -36,10 +42,10 @@ class _PostImport:
         return spec
 
     @staticmethod
-    def _follow(loader, patch, name):
+    def _follow(loader: Any, patch: Patch, name: str) -> None:
         execute = loader.exec_module
 
-        def exec_module(module):
+        def exec_module(module: Any) -> None:
             # The loader stays with the module for good: leave it as it was.
             try:
                 del loader.exec_module
@@ -54,7 +60,7 @@ class _PostImport:
         loader.exec_module = exec_module
 
 
-def install(patches):
+def install(patches: dict[str, Patch]) -> None:
     """
     Arms the hook.
 

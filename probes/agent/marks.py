@@ -4,9 +4,13 @@ How a phase is marked: a function or method is replaced by one that opens and cl
 Whatever goes wrong on our side is recorded and swallowed; whatever the wrapped function raises goes on unchanged.
 """
 
+from __future__ import annotations
+
 import copy
 import functools
 import types
+from collections.abc import Callable
+from typing import Any
 
 from .recorder import phase_id, recorder
 
@@ -19,20 +23,20 @@ class Mark:
     cloudpickle writes the classes of a user's ``__main__`` by value, and a checkpoint must not need us.
     """
 
-    def __init__(self, function, phase, before=None):
+    def __init__(self, function: Callable[..., Any], phase: str, before: Callable[..., None] | None = None) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._phase = phase_id(phase)
         self._before = before
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         # copy.copy of a function is that function: the shortest pickle that reads back as the original.
         return copy.copy, (self._function,)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         phase = self._phase
         if recorder.top == phase:
             return self._function(*args, **kwargs)
@@ -54,20 +58,25 @@ class Mark:
 class Failure:
     """The error that is on its way through the phases, and where it started."""
 
-    error = None
-    phases = ()
+    error: BaseException | None = None
+    phases: tuple[int, ...] = ()
     step = -1
 
 
-def note_failure(error):
+def note_failure(error: BaseException) -> None:
     """Remembers the innermost phases an error passed through: when it reaches the top they are closed."""
     if Failure.error is not error:
         Failure.error = error
-        Failure.phases = tuple(phase for phase, _ in recorder._stack)
+        Failure.phases = tuple(phase for phase, _ in recorder.stack)
         Failure.step = recorder.words[2]
 
 
-def watch_class(base, methods, wrap, skip=lambda cls: False):
+def watch_class(
+    base: Any,
+    methods: dict[str, str],
+    wrap: Callable[[Callable[..., Any], str, str], Any],
+    skip: Callable[[type], bool] = lambda cls: False,
+) -> None:
     """
     Wraps ``methods`` where ``base`` and each present or later subclass defines them.
 
@@ -77,7 +86,7 @@ def watch_class(base, methods, wrap, skip=lambda cls: False):
     :param skip: classes to leave alone.
     """
 
-    def mark(cls):
+    def mark(cls: type) -> None:
         if skip(cls):
             return
         for name, phase in methods.items():
@@ -87,7 +96,7 @@ def watch_class(base, methods, wrap, skip=lambda cls: False):
 
     inherited = base.__dict__.get("__init_subclass__")
 
-    def __init_subclass__(cls, **kwargs):
+    def init_subclass(cls: type, /, **kwargs: Any) -> None:
         if inherited is not None:
             inherited.__get__(None, cls)(**kwargs)
         else:
@@ -97,7 +106,7 @@ def watch_class(base, methods, wrap, skip=lambda cls: False):
         except Exception as error:  # noqa: BLE001
             recorder.fault("subclass of " + base.__name__, error)
 
-    base.__init_subclass__ = classmethod(__init_subclass__)
+    base.__init_subclass__ = classmethod(init_subclass)
     waiting = [base]
     while waiting:
         cls = waiting.pop()

@@ -5,12 +5,15 @@ Called from training code some thousand times a second, so: no locks, no allocat
 aligned 8-byte stores through a memoryview, and nothing in here raises.
 """
 
+from __future__ import annotations
+
 import json
 import mmap
 import os
 import threading
 import time
 import zlib
+from typing import Any
 
 from . import layout
 
@@ -23,26 +26,27 @@ _COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 class Recorder:
     """Records phases and gauges; before :meth:`open` into plain memory, after it into the file."""
 
-    def __init__(self):
-        self.folder = None
-        self.path = None
+    def __init__(self) -> None:
+        self.folder: str | None = None
+        self.path: str | None = None
         self.held_signals = 0
         self._owner = 0
         self._forget()
 
-    def _forget(self):
+    def _forget(self) -> None:
         """Starts from nothing, in memory that nobody reads."""
         self.path = None
-        self._buffer = None
+        self._buffer: mmap.mmap | None = None
         self.words = memoryview(bytearray(layout.STATE_WORDS * 8)).cast("q")
         self.words[layout.STEP] = -1
-        self._stack = []
+        self.stack: list[tuple[int, int]] = []
+        """Open phases, outermost first, each with when it was entered."""
         self.top = -1
         self._events = 0
         self._records = 0
-        self._faults = []
+        self._faults: list[str] = []
 
-    def open(self, folder):
+    def open(self, folder: str) -> None:
         """Creates this process's file in ``folder`` and goes on in it; on any failure it stays blind."""
         if self.path is not None:
             return
@@ -66,9 +70,9 @@ class Recorder:
         words = memoryview(buffer)[layout.STATE_OFFSET : layout.TEXT_OFFSET].cast("q")
         words[:] = self.words
         self._buffer, self.words, self.path = buffer, words, path
-        self._write_header(started)
+        self._write_header(buffer, started)
 
-    def _write_header(self, started):
+    def _write_header(self, buffer: mmap.mmap, started: int) -> None:
         fields = (
             layout.MAGIC,
             layout.VERSION,
@@ -83,9 +87,9 @@ class Recorder:
             self.held_signals,
         )
         packed = layout.HEADER.pack(*fields, 0)[:-4]
-        self._buffer[: layout.HEADER.size] = packed + zlib.crc32(packed).to_bytes(4, "little")
+        buffer[: layout.HEADER.size] = packed + zlib.crc32(packed).to_bytes(4, "little")
 
-    def after_fork_in_child(self):
+    def after_fork_in_child(self) -> None:
         """The parent's file stays the parent's; the child begins one of its own."""
         folder = self.folder if self.path is not None else None
         self._owner = 0
@@ -93,7 +97,7 @@ class Recorder:
         if folder is not None:
             self.open(folder)
 
-    def enter(self, phase):
+    def enter(self, phase: int) -> int:
         """
         Opens a phase.
 
@@ -105,7 +109,7 @@ class Recorder:
         self._events += 1
         words[0] = self._events
         words[1] = now
-        stack = self._stack
+        stack = self.stack
         if not stack:
             self._owner = _thread_id()
         elif self._owner != _thread_id():
@@ -122,13 +126,13 @@ class Recorder:
             self._record(layout.ENTER, phase, now, 0)
         return depth
 
-    def leave(self, token):
+    def leave(self, token: int) -> None:
         """Closes the phase that :meth:`enter` gave ``token`` for, and any left open inside it."""
         if token < 0:
             return
         now = _clock()
         words = self.words
-        stack = self._stack
+        stack = self.stack
         while len(stack) > token:
             phase, since = stack.pop()
             took = now - since
@@ -145,19 +149,19 @@ class Recorder:
         words[0] = self._events
         words[1] = now
 
-    def step(self, number):
+    def step(self, number: int) -> None:
         """The user-visible step count is now ``number``."""
         words = self.words
         if words[2] != number:
             words[2] = number
             words[3] = _clock()
 
-    def gauge(self, word, value):
+    def gauge(self, word: int, value: object) -> None:
         """Sets a word of the state block; a value that is no integer is passed over."""
         if isinstance(value, int):
             self.words[word] = value
 
-    def _record(self, kind, phase, now, value):
+    def _record(self, kind: int, phase: int, now: int, value: int) -> None:
         buffer = self._buffer
         if buffer is None:
             return
@@ -171,16 +175,17 @@ class Recorder:
         buffer[place : place + 60] = packed + layout.RECORD_CRC.pack(zlib.crc32(packed))
         words[12] = number
 
-    def text(self, slot, value):
+    def text(self, slot: str, value: dict[str, Any]) -> None:
         """Writes a JSON value into a text slot; what is too long is cut to its first keys."""
         buffer = self._buffer
         if buffer is None:
             return
         room = layout.TEXT_SIZE - layout.TEXT_HEADER.size
         data = json.dumps(value, default=str).encode("utf-8", "replace")
-        while len(data) > room and isinstance(value, dict) and value:
+        while len(data) > room and value:
             # Drops the bulkiest value: what is short is what a reader needs most.
-            bulkiest = max(value, key=lambda key: len(json.dumps(value[key], default=str)))
+            sizes = {key: len(json.dumps(item, default=str)) for key, item in value.items()}
+            bulkiest = max(sizes, key=sizes.__getitem__)
             value = {key: item for key, item in value.items() if key != bulkiest}
             data = json.dumps(value, default=str).encode("utf-8", "replace")
         if len(data) > room:
@@ -191,7 +196,7 @@ class Recorder:
         buffer[body : body + len(data)] = data
         layout.TEXT_HEADER.pack_into(buffer, start, counter, len(data), zlib.crc32(data))
 
-    def fault(self, where, error):
+    def fault(self, where: str, error: BaseException) -> None:
         """Remembers an error of the agent's own; the training never sees it."""
         try:
             if len(self._faults) < 20:
@@ -204,6 +209,6 @@ class Recorder:
 recorder = Recorder()
 
 
-def phase_id(name):
+def phase_id(name: str) -> int:
     """The number of a phase in the format."""
     return _PHASE_ID[name]

@@ -1,26 +1,29 @@
 """Puts the agent to work in this process."""
 
+from __future__ import annotations
+
 import atexit
 import os
 import time
+from typing import Any
 
 from . import death, failure, hooks, layout
 from .patches import PATCHES
 from .recorder import recorder
 
 
-def start():
+def start() -> None:
     """Arms everything; called once, before the program's first line."""
     folder = os.environ.get(layout.FOLDER_VARIABLE)
     if not folder:
         return
 
-    def open_recorder():
+    def open_recorder() -> None:
         if recorder.path is None:
             recorder.open(folder)
 
-    def opening(patch):
-        def patched(module):
+    def opening(patch: hooks.Patch) -> hooks.Patch:
+        def patched(module: Any) -> None:
             open_recorder()
             patch(module)
 
@@ -39,5 +42,5 @@ def start():
     atexit.register(_note_exit)
 
 
-def _note_exit():
+def _note_exit() -> None:
     recorder.words[layout.EXIT_NS] = time.monotonic_ns()

@@ -10,7 +10,7 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def _load_agent():
+def _load_agent() -> None:
     import importlib.util
 
     name = "_freezelab_agent"
@@ -26,7 +26,7 @@ def _load_agent():
     importlib.import_module(name + ".start").start()
 
 
-def _step_aside():
+def _step_aside() -> None:
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or ".") != _HERE]
     ours = sys.modules.pop("sitecustomize", None)
     try:

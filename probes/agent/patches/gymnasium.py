@@ -1,13 +1,18 @@
 """Environments: a step or reset of the innermost environment, also outside any vectorised one."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from ..marks import Mark, watch_class
 
 
-def _patch_core(module):
-    def wrap(function, phase, name):
+def _patch_core(module: Any) -> None:
+    def wrap(function: Callable[..., Any], phase: str, name: str) -> Mark:
         return Mark(function, phase)
 
-    def is_wrapper(cls):
+    def is_wrapper(cls: type) -> bool:
         # Wrappers only pass the call on: marking each layer would count one step several times.
         return issubclass(cls, module.Wrapper)
 

@@ -1,23 +1,28 @@
 """stable-baselines3 and sb3-contrib: rollouts, updates, callbacks, evaluation, saving."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from .. import facts, layout
 from ..census import census
 from ..marks import Mark, note_failure, watch_class
 from ..recorder import phase_id, recorder
 
+Function = Callable[..., Any]
 _EPOCH, _MINIBATCH, _SAMPLE = phase_id("epoch"), phase_id("minibatch"), phase_id("sample")
 _TRAIN = phase_id("train")
 
 
-def _before_learn(model, total_timesteps=None, *args, **kwargs):
+def _before_learn(model: Any, total_timesteps: object = None, *args: Any, **kwargs: Any) -> None:
     recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
     recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", None))
     recorder.text("facts", facts.of_model(model, total_timesteps))
 
 
-def _before_train(model, *args, **kwargs):
+def _before_train(model: Any, *args: Any, **kwargs: Any) -> None:
     gradient_steps = kwargs.get("gradient_steps", args[0] if args else None)
     recorder.gauge(layout.EPOCH, 0)
     recorder.gauge(layout.MINIBATCH, 0)
@@ -25,24 +30,24 @@ def _before_train(model, *args, **kwargs):
     recorder.gauge(layout.N_MINIBATCHES, gradient_steps if gradient_steps is not None else 0)
 
 
-def _before_callback(callback, *args, **kwargs):
+def _before_callback(callback: Any, *args: Any, **kwargs: Any) -> None:
     model = callback.model
     if model is not None:
         recorder.step(model.num_timesteps)
 
 
-def _patch_algorithm(module):
+def _patch_algorithm(module: Any) -> None:
     before = {"learn": _before_learn, "train": _before_train}
 
-    def wrap(function, phase, name):
+    def wrap(function: Function, phase: str, name: str) -> Mark:
         return Mark(function, phase, before.get(name))
 
     methods = {"learn": "learn", "train": "train", "collect_rollouts": "collect", "save": "save"}
     watch_class(module.BaseAlgorithm, methods, wrap)
 
 
-def _patch_buffers(module):
-    def wrap(function, phase, name):
+def _patch_buffers(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Mark:
         if name == "get":
             return _Epochs(function)
         if name == "sample":
@@ -58,7 +63,7 @@ def _patch_buffers(module):
     watch_class(module.BaseBuffer, methods, wrap)
 
 
-def _before_sample(buffer, *args, **kwargs):
+def _before_sample(buffer: Any, *args: Any, **kwargs: Any) -> None:
     # A replay buffer: each sample is the minibatch of one gradient step.
     if not hasattr(buffer, "compute_returns_and_advantage"):
         recorder.words[layout.MINIBATCH] += 1
@@ -67,12 +72,12 @@ def _before_sample(buffer, *args, **kwargs):
 class _Epochs(Mark):
     """Stands in for ``RolloutBuffer.get``: each call is an epoch, each item it yields a minibatch."""
 
-    def __init__(self, function):
+    def __init__(self, function: Function) -> None:
         super().__init__(function, "epoch")
 
-    def __call__(self, buffer, batch_size=None, *args, **kwargs):
-        items = self._function(buffer, batch_size, *args, **kwargs)
-        if not any(phase == _TRAIN for phase, _ in recorder._stack):
+    def __call__(self, buffer: Any, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        items: Iterator[Any] = self._function(buffer, batch_size, *args, **kwargs)
+        if not any(phase == _TRAIN for phase, _ in recorder.stack):
             return items
         try:
             recorder.words[layout.EPOCH] += 1
@@ -84,7 +89,7 @@ class _Epochs(Mark):
         return _minibatches(items)
 
 
-def _minibatches(items):
+def _minibatches(items: Iterator[Any]) -> Iterator[Any]:
     """Yields ``items`` with the phases around them; an update that stops early closes the generator."""
     epoch = recorder.enter(_EPOCH)
     minibatch = -1
@@ -112,8 +117,8 @@ def _minibatches(items):
         recorder.leave(epoch)
 
 
-def _patch_callbacks(module):
-    def wrap(function, phase, name):
+def _patch_callbacks(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Mark:
         return Mark(function, phase, _before_callback if name == "on_step" else None)
 
     methods = dict.fromkeys(
@@ -122,22 +127,22 @@ def _patch_callbacks(module):
     watch_class(module.BaseCallback, methods, wrap)
 
 
-def _patch_policies(module):
-    def wrap(function, phase, name):
+def _patch_policies(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Mark:
         return Mark(function, phase)
 
     watch_class(module.BasePolicy, {"forward": "policy", "predict": "policy", "evaluate_actions": "forward"}, wrap)
 
 
-def _patch_vec_env(module):
-    def wrap(function, phase, name):
+def _patch_vec_env(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Mark:
         return Mark(function, phase)
 
     watch_class(module.VecEnv, {"step": "env.step", "reset": "env.reset"}, wrap)
     # A wrapper passes the call on to the environment inside, which has its own mark.
 
 
-def _patch_evaluation(module):
+def _patch_evaluation(module: Any) -> None:
     module.evaluate_policy = Mark(module.evaluate_policy, "eval")
 
 

@@ -1,0 +1,1 @@
+"""When does it happen? Sweeps over environments, devices, settings and library versions."""

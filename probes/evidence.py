@@ -10,6 +10,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from probes import code, heap, procfs
@@ -23,6 +24,9 @@ MIN_LOOP_CALLS = 16
 _BURNING = 0.5
 """Cores in use from which on the family counts as burning CPU."""
 _FLAT = 0.03
+_MIN_SHOWN_SHARE = 0.05
+_MAX_SHOWN_SHARES = 10
+_PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "evaluate_policy"}
 _LOCK_WAITS = ("futex",)
 _OUTSIDE_WAITS = (
     "pipe_",
@@ -36,7 +40,6 @@ _OUTSIDE_WAITS = (
     "fifo",
 )
 _SLEEPS = ("hrtimer_nanosleep", "do_nanosleep")
-_LOCK_CALLS = frozenset({"acquire", "join", "wait", "get", "put", "_wait_for_tstate_lock", "lock", "__enter__"})
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += _deaths(seen)
     found += _standstills(seen, progress)
     found += _update_calls(seen, progress)
+    found += _samples(seen, progress)
     if progress.stands_still() or seen.looks:
         found += _silence(seen, progress)
     if not seen.looks and not progress.standstills and progress.state is not None:
@@ -294,6 +298,40 @@ def _share_of(profile: Profile, function: str, file: str) -> Share | None:
         if (row.function, row.file) == (function, file):
             return row
     return None
+
+
+def _samples(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Where the samples of a standing-still phase fall."""
+    known = [item for item in progress.standstills if item.events > 0]
+    samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
+    if not known or not samples.samples:
+        return
+    function = _PHASE_FUNCTIONS.get(known[0].phase or "", "learn")
+    below = samples.below(function)
+    if not below.samples:
+        return
+    shares = below.shares()
+    # Of a chain of calls with one and the same share, the innermost says most.
+    innermost = [row for row, inner in pairwise(shares) if row.samples != inner.samples] + shares[-1:]
+    rows = [row for row in innermost if row.share >= _MIN_SHOWN_SHARE][:_MAX_SHOWN_SHARES]
+    stack, _ = Counter(
+        tuple((frame.function, frame.file, frame.line) for frame in sample) for sample in below.samples
+    ).most_common(1)[0]
+    yield Observed(
+        "samples",
+        seen.at_s(known[0].since_ns),
+        f"{len(below.samples)} samples were taken below {function}: "
+        + ", ".join(f"{row.share:.0%} in {row.function}" for row in rows[:4]),
+        {
+            "below": function,
+            "samples": len(below.samples),
+            "rows": [
+                {"function": row.function, "place": code.place(row.file, row.line), "share": round(row.share, 4)}
+                for row in rows
+            ],
+            "stack": [f"{name}  {code.place(file, line)}" for name, file, line in stack],
+        },
+    )
 
 
 def _silence(seen: Observations, progress: Progress) -> Iterator[Observed]:

@@ -70,6 +70,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "sleeps": {_H: 3, _DEAD: -2, _BLOCK: -1.5, _SPIN: -1.5},
     "trained-but-stays": {_HANG: 5, _DEAD: -2, _BLOCK: -2, _SPIN: -2, _H: -2},
     "waits": {},
+    "samples": {},
     "not-observed": {},
 }
 

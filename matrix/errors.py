@@ -1,0 +1,23 @@
+"""The one error that a person can do something about."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MatrixError(Exception):
+    """
+    Bad input or a missing tool. The message is one line, names the thing and the way out, and is ready to print.
+
+    A command that meets it ends with exit code 2.
+    """
+
+
+def expected_one_of(value: object, known: Iterable[str]) -> str:
+    """Words the way out of a misspelt name: ``did you mean 'v3'? Known: dummy, original, v3``."""
+    names = sorted(known)
+    wanted = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    close = difflib.get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}" if names else f"{hint}none is known"

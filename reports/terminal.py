@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TextIO
 
+from matrix.analysis import Analysis
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
@@ -51,6 +52,11 @@ class LiveLine:
             self._last_s = time.monotonic()
             self._stream.write(f"freezelab: {status.line}\n")
             self._stream.flush()
+
+
+def sweep_summary(analysis: Analysis) -> str:
+    """How often each outcome occurred."""
+    return "\n".join(f"{number:5} x  {headline}" for headline, number in analysis.headlines.items())
 
 
 def summary(diagnosis: Diagnosis) -> str:

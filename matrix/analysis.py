@@ -175,7 +175,8 @@ class Analysis:
             if result.trial.cell.why is None and verdict is not None:
                 counts[result.trial.cell.levels[factor]][verdict] += 1
         p_value = fisher_exact(list(counts.values())) if factor in self.plan.factors else None
-        return FactorEffect(factor, counts, p_value, tuple(self.pairs(factor)))
+        plain = {level: dict(verdicts) for level, verdicts in counts.items()}
+        return FactorEffect(factor, plain, p_value, tuple(self.pairs(factor)))
 
     @staticmethod
     def _twins(factor: str, results: Iterable[Result]) -> Iterable[list[Result]]:
@@ -202,28 +203,19 @@ class Analysis:
                 f"No two trials that ran differ in {factor} only{_at(claim.where)}{self._why_missing(claim.where)}.",
             )
         changed = [pair for pair in pairs if not pair.alike]
-        if not changed:
-            example = pairs[0].first.observation.signature
-            sentence = f"All {len(pairs)} pairs that differ in {factor} only end alike, such as: {example}"
-            shown = pairs
-        else:
-            one = changed[0]
-            ends = " and ".join(
-                f"{result.trial.cell.levels[factor]}: {result.observation.signature}"
-                for result in (one.first, one.second)
-            )
-            sentence = f"{len(changed)} of {len(pairs)} pairs that differ in {factor} only end differently ({ends})"
-            shown = changed
+        shown = changed or pairs
+        first, second = (side.observation.signature for side in (shown[0].first, shown[0].second))
+        ends = f"{first} and {second}" if changed else str(first)
+        sentence = (
+            f"{len(pairs) - len(changed)} of {len(pairs)} matched pairs, which differ in {factor} only, end alike "
+            f"({len(changed)} differ); for example: {ends}{self._rest(claim)}."
+        )
         holds = bool(changed) == (claim.test == "differs")
-        outcome = ClaimOutcome.CONFIRMED if holds else ClaimOutcome.REFUTED
-        not_run = sum(not result.ran and result.matches(claim.where) for result in self.results)
-        rest = f"; {not_run} trials did not run{self._why_missing(claim.where)}" if not_run else ""
-        labels = dict.fromkeys(r.trial.label for pair in shown for r in (pair.first, pair.second))
-        return ClaimResult(claim, outcome, f"{sentence}{rest}.", tuple(labels)[:_SHOWN_CELLS])
+        labels = dict.fromkeys(side.trial.label for pair in shown for side in (pair.first, pair.second))
+        return ClaimResult(claim, _outcome(holds), sentence, tuple(labels)[:_SHOWN_CELLS])
 
     def _test_verdicts(self, claim: Claim) -> ClaimResult:
-        asked = [result for result in self.results if result.matches(claim.where)]
-        ran = [result for result in asked if result.ran]
+        ran = [result for result in self.ran if result.matches(claim.where)]
         showing = [result for result in ran if result.observation.verdict in claim.verdicts]
         names = " or ".join(map(str, claim.verdicts))
         if not ran:
@@ -235,13 +227,15 @@ class Analysis:
                 f"elsewhere, {len(elsewhere)} ended in {names}.",
                 tuple(result.trial.label for result in elsewhere[:_SHOWN_CELLS]),
             )
-        holds = bool(showing) == (claim.test == "occurs")
         sentence = f"{len(showing)} of {len(ran)} trials that ran{_at(claim.where)} ended in {names}"
-        if len(ran) < len(asked):
-            sentence += f" ({len(asked) - len(ran)} more did not run{self._why_missing(claim.where)})"
-        outcome = ClaimOutcome.CONFIRMED if holds else ClaimOutcome.REFUTED
+        holds = bool(showing) == (claim.test == "occurs")
         labels = tuple(result.trial.label for result in (showing or ran)[:_SHOWN_CELLS])
-        return ClaimResult(claim, outcome, f"{sentence}.", labels)
+        return ClaimResult(claim, _outcome(holds), f"{sentence}{self._rest(claim)}.", labels)
+
+    def _rest(self, claim: Claim) -> str:
+        """What a reader must know who takes the outcome for the whole truth."""
+        not_run = sum(not result.ran and result.matches(claim.where) for result in self.results)
+        return f"; {not_run} more did not run{self._why_missing(claim.where)}" if not_run else ""
 
     def _why_missing(self, where: Mapping[str, Level]) -> str:
         reasons = Counter(
@@ -292,6 +286,10 @@ def fisher_exact(rows: Sequence[Mapping[Verdict, int]]) -> float | None:
         return float(stats.fisher_exact(table).pvalue)
     method = stats.MonteCarloMethod(n_resamples=9999, rng=0)
     return float(stats.fisher_exact(table, method=method).pvalue)
+
+
+def _outcome(holds: bool) -> ClaimOutcome:
+    return ClaimOutcome.CONFIRMED if holds else ClaimOutcome.REFUTED
 
 
 def _without(levels: Mapping[str, Level], factor: str) -> dict[str, Level]:

@@ -7,12 +7,13 @@ import datetime as dt
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, Union
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -65,7 +66,7 @@ class Environments(Protocol):
 
     def provide(
         self, versions: VersionSet, known: Lock | None, should_stop: ShouldStop
-    ) -> Union[CellEnvironment, Unsatisfiable]:
+    ) -> CellEnvironment | Unsatisfiable:
         """
         Resolves and builds, or finds what was built before.
 
@@ -95,18 +96,19 @@ class UvEnvironments:
 
     def provide(
         self, versions: VersionSet, known: Lock | None, should_stop: ShouldStop
-    ) -> Union[CellEnvironment, Unsatisfiable]:
+    ) -> CellEnvironment | Unsatisfiable:
         """See :meth:`Environments.provide`."""
         lock = known or self.resolve(versions, should_stop)
         return lock if isinstance(lock, Unsatisfiable) else self.build(lock, should_stop)
 
-    def resolve(self, versions: VersionSet, should_stop: ShouldStop) -> Union[Lock, Unsatisfiable]:
+    def resolve(self, versions: VersionSet, should_stop: ShouldStop) -> Lock | Unsatisfiable:
         """
         Pins every package that ``versions`` needs, without building anything.
 
         :raises BuildError: the resolver could not ask its indexes.
         """
         command = ["pip", "compile", "-", "--python-version", versions.python, "--no-annotate", "--no-header"]
+        command += ["--python", _interpreter(versions.python)]
         if versions.exclude_newer:
             command += ["--exclude-newer", versions.exclude_newer]
         requirements = "\n".join(versions.requirements) + "\n"
@@ -116,7 +118,7 @@ class UvEnvironments:
         _check(answer, f"resolving {', '.join(versions.requirements)}")
         return Lock(versions.python, answer.stdout)
 
-    def build(self, lock: Lock, should_stop: ShouldStop) -> Union[CellEnvironment, Unsatisfiable]:
+    def build(self, lock: Lock, should_stop: ShouldStop) -> CellEnvironment | Unsatisfiable:
         """
         The environment of ``lock``, built unless it is in the cache.
 
@@ -140,7 +142,9 @@ class UvEnvironments:
         return CellEnvironment(_python(folder), lock)
 
     def _grow(self, folder: Path, lock: Lock, should_stop: ShouldStop) -> Unsatisfiable | None:
-        answer = self._uv(["venv", "--relocatable", "--python", lock.python, str(folder)], "", should_stop)
+        answer = self._uv(
+            ["venv", "--relocatable", "--python", _interpreter(lock.python), str(folder)], "", should_stop
+        )
         if answer.no_python:
             return Unsatisfiable(answer.reason)
         _check(answer, f"making an environment with Python {lock.python}")
@@ -164,6 +168,11 @@ class UvEnvironments:
 def _check(answer: Answer, doing: str) -> None:
     if answer.returncode != 0:
         raise BuildError(f"{doing} failed: {answer.reason}")
+
+
+def _interpreter(version: str) -> str:
+    """What uv shall look for: our own Python if it is of that version, wherever it is installed."""
+    return sys.executable if version == f"{sys.version_info.major}.{sys.version_info.minor}" else version
 
 
 def _python(folder: Path) -> Path:

@@ -13,6 +13,12 @@ class MatrixError(Exception):
     A command that meets it ends with exit code 2.
     """
 
+    def __init__(self, message: str) -> None:
+        """
+        :param message: line breaks in it, which names from a file may hold, are written as such.
+        """
+        super().__init__("\\n".join(message.splitlines()))
+
 
 def expected_one_of(value: object, known: Iterable[str]) -> str:
     """Words the way out of a misspelt name: ``did you mean 'v3'? Known: dummy, original, v3``."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeAlias
 
 from matrix.errors import expected_one_of
 
-Level = Union[str, int, float, bool, None]
+Level: TypeAlias = "str | int | float | bool | None"
 """A value that a factor can take. None stands for "the program's own default"."""
 
 

@@ -32,7 +32,12 @@ def load_plan(path: Path, parameters: Mapping[str, Parameter]) -> Plan:
     :param parameters: what the training program takes, by name.
     :raises MatrixError: the file can't be read, or something in it is not right; the message says what would be.
     """
-    return _PlanFile(read_document(path), parameters).plan()
+    return parse_plan(read_document(path), parameters)
+
+
+def parse_plan(document: Table, parameters: Mapping[str, Parameter]) -> Plan:
+    """As :func:`load_plan`, from a document that was read."""
+    return _PlanFile(document, parameters).plan()
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class _PlanFile:
             if name == VERSIONS:
                 training.fail(name, "a library set is a factor; list it in [factors] versions")
             if name in factors:
-                training.fail(name, f"also a factor; keep it in [factors] or in [training], not in both")
+                training.fail(name, "also a factor; keep it in [factors] or in [training], not in both")
         fixed = {name: self._level(training, name, value, versions) for name, value in training.values.items()}
         for assignment in DESIGNS[self._design()].assignments(factors):
             yield self._cell(fixed, assignment, {}, versions, None)

@@ -119,8 +119,8 @@ class _Sweep:
         self.view.begin(self.progress)
         try:
             self._provide(self._skip(todo))
-            while self.building or self.running:
-                done, _ = wait([*self.building, *self.running], _TICK_S, FIRST_COMPLETED)
+            while awaited := self._awaited():
+                done, _ = wait(awaited, _TICK_S, FIRST_COMPLETED)
                 for future in done:
                     self._advance(future)
                 self._heed_interrupts()
@@ -130,6 +130,9 @@ class _Sweep:
             raise
         finally:
             self.view.end()
+
+    def _awaited(self) -> list[Future[Any]]:
+        return [*self.building, *self.running]
 
     def _advance(self, future: Future[Any]) -> None:
         if future in self.building:

@@ -76,7 +76,7 @@ class TrialTask:
             observation = observed(self.runner(self.command, options))
         except InterruptedRunError:
             raise
-        except Exception as error:  # one trial that can't be watched must not end the sweep
+        except Exception as error:  # noqa: BLE001 - one trial that can't be watched must not end the sweep
             observation = Observation(Outcome.FAILED_TO_START, f"{type(error).__name__}: {error}")
         return replace(
             observation,

@@ -11,12 +11,13 @@ from probes.agent.layout import FOLDER_VARIABLE, SUPERVISOR_VARIABLE
 _INJECT = Path(__file__).parent / "agent" / "inject"
 
 
-def environment(base: Mapping[str, str], flight: Path) -> dict[str, str]:
+def environment(base: Mapping[str, str], flight: Path, *, hold: bool = True) -> dict[str, str]:
     """
     The environment to start a command with.
 
     :param base: what it would have had.
     :param flight: folder for its flight files, absolute.
+    :param hold: whether we shall look at a process that dies; without that it is not held at its death.
     """
     path = base.get("PYTHONPATH", "")
     return {
@@ -25,5 +26,5 @@ def environment(base: Mapping[str, str], flight: Path) -> dict[str, str]:
         # What is printed must be in the log when the process dies.
         "PYTHONUNBUFFERED": base.get("PYTHONUNBUFFERED") or "1",
         FOLDER_VARIABLE: str(flight),
-        SUPERVISOR_VARIABLE: str(os.getpid()),
+        SUPERVISOR_VARIABLE: str(os.getpid()) if hold else "",
     }

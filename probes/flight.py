@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import mmap
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,25 +81,31 @@ class Event:
 
 class FlightRecording:
     """
-    One process's flight recorder, mapped.
+    One process's flight recorder, open for reading.
 
-    :raises FlightError: no such file, too short, other magic or version, or a header that fails its CRC.
+    Read, not mapped: a mapped file that somebody cuts short would end us with SIGBUS.
+
+    :raises FlightError: no such file, too short, other magic or version, or a header that fails its CRC;
+        :meth:`state` and :meth:`new_events` raise it too, once the file has been cut short.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("r+b") as file:
-                size = path.stat().st_size
-                if size < layout.FILE_SIZE:
-                    raise FlightError(f"{path}: {size} bytes, a flight recording has {layout.FILE_SIZE}")
-                self._map = mmap.mmap(file.fileno(), layout.FILE_SIZE)
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise FlightError(f"{path}: not a file")
+            # What is only kept may lie where nobody can write.
+            mode = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
+            self._descriptor = os.open(path, mode | os.O_CLOEXEC)
         except OSError as error:
             raise FlightError(f"{path}: {error.strerror or error}") from error
         try:
+            if status.st_size < layout.FILE_SIZE:
+                raise FlightError(f"{path}: {status.st_size} bytes, a flight recording has {layout.FILE_SIZE}")
             fields = self._read_header()
         except FlightError:
-            self._map.close()
+            self.close()
             raise
         self.pid: int = fields[6]
         self.parent_pid: int = fields[7]
@@ -107,7 +115,7 @@ class FlightRecording:
         self._next = 1
 
     def _read_header(self) -> tuple[Any, ...]:
-        raw = self._map[: layout.HEADER.size]
+        raw = self._read(0, layout.HEADER.size)
         fields = layout.HEADER.unpack(raw)
         if fields[0] != layout.MAGIC:
             raise FlightError(f"{self.path}: not a flight recording (starts with {fields[0]!r})")
@@ -121,14 +129,24 @@ class FlightRecording:
         return fields
 
     def close(self) -> None:
-        """Unmaps the file."""
-        self._map.close()
+        """Closes the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _read(self, start: int, length: int) -> bytes:
+        try:
+            raw = os.pread(self._descriptor, length, start)
+        except OSError as error:
+            raise FlightError(f"{self.path}: {error.strerror or error}") from error
+        if len(raw) < length:
+            raise FlightError(f"{self.path}: cut short at byte {start + len(raw)}")
+        return raw
 
     def _words(self) -> list[int]:
-        end = layout.STATE_OFFSET + layout.STATE_WORDS * 8
         previous = b""
         for _ in range(_SETTLE_TRIES):
-            raw = self._map[layout.STATE_OFFSET : end]
+            raw = self._read(layout.STATE_OFFSET, layout.STATE_WORDS * 8)
             if raw == previous:
                 break
             previous = raw
@@ -168,14 +186,20 @@ class FlightRecording:
         )
 
     def text(self, slot: str) -> dict[str, Any] | None:
-        """The JSON object in a text slot; None if it is empty or torn."""
+        """The JSON object in a text slot; None if it is empty, torn or cut off."""
+        try:
+            return self._text(slot)
+        except FlightError:
+            return None
+
+    def _text(self, slot: str) -> dict[str, Any] | None:
         start = layout.TEXT_OFFSET + layout.TEXTS.index(slot) * layout.TEXT_SIZE
         body = start + layout.TEXT_HEADER.size
         for _ in range(_SETTLE_TRIES):
-            counter, length, crc = layout.TEXT_HEADER.unpack_from(self._map, start)
+            counter, length, crc = layout.TEXT_HEADER.unpack(self._read(start, layout.TEXT_HEADER.size))
             if counter <= 0 or length > layout.TEXT_SIZE - layout.TEXT_HEADER.size:
                 return None
-            data = self._map[body : body + length]
+            data = self._read(body, length)
             if zlib.crc32(data) == crc:
                 try:
                     value = json.loads(data)
@@ -186,7 +210,7 @@ class FlightRecording:
 
     def new_events(self) -> Iterator[Event]:
         """Records written since the last call; those overwritten in between are lost, torn ones passed over."""
-        written = memoryview(self._map[layout.STATE_OFFSET : layout.TEXT_OFFSET]).cast("q")[layout.RING_COUNT]
+        written = self._words()[layout.RING_COUNT]
         first = max(self._next, written - layout.RING_CAPACITY + 1)
         for number in range(first, written + 1):
             event = self._event(number)
@@ -196,7 +220,7 @@ class FlightRecording:
 
     def _event(self, number: int) -> Event | None:
         start = layout.RING_OFFSET + (number % layout.RING_CAPACITY) * layout.RECORD_SIZE
-        raw = self._map[start : start + layout.RECORD.size + layout.RECORD_CRC.size]
+        raw = self._read(start, layout.RECORD.size + layout.RECORD_CRC.size)
         body, crc = raw[: layout.RECORD.size], raw[layout.RECORD.size :]
         if zlib.crc32(body) != layout.RECORD_CRC.unpack(crc)[0]:
             return None
@@ -208,5 +232,6 @@ class FlightRecording:
     def request_census(self) -> None:
         """Asks the process to count the calls of its next minibatch."""
         place = layout.STATE_OFFSET + layout.CENSUS_REQUEST * 8
-        request = int.from_bytes(self._map[place : place + 8], "little", signed=True) + 1
-        self._map[place : place + 8] = request.to_bytes(8, "little", signed=True)
+        with contextlib.suppress(FlightError, OSError, OverflowError):
+            request = int.from_bytes(self._read(place, 8), "little", signed=True) + 1
+            os.pwrite(self._descriptor, request.to_bytes(8, "little", signed=True), place)

@@ -55,7 +55,6 @@ class Observations:
     deaths: list[death.Death] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """What could not be observed, and why."""
-    last_states: dict[int, State] = field(default_factory=dict)
     suspected_ns: int | None = None
     peak_rss_bytes: int = 0
 
@@ -104,8 +103,6 @@ class Observer:
         self.progress.poll(now)
         processes = tuple(self._child.family())
         self._write_reading(now, processes)
-        for recording in self.progress.recordings():
-            self.seen.last_states[recording.pid] = recording.state()
         silent = self.progress.is_silent(now)
         if self.seen.suspected_ns is None and (silent or self.progress.stands_still()):
             self.seen.suspected_ns = now

@@ -37,19 +37,26 @@ class OutputLog:
     def pump(self) -> None:
         """Shows what is new, and keeps the file within its size."""
         size = os.fstat(self.descriptor).st_size
-        while self._show is not None and self._seen < size:
+        if self._show is not None:
+            try:
+                self._show_new(self._show, size)
+            except OSError:
+                self._show = None  # nobody reads any more: no reason to end the training
+        until = (size - _KEEP_TAIL_BYTES) // _BLOCK_BYTES * _BLOCK_BYTES
+        if until > self._punched_to:
+            _punch_hole(self.descriptor, self._punched_to, until - self._punched_to)
+            self._punched_to = until
+
+    def _show_new(self, show: Callable[[bytes], None], size: int) -> None:
+        while self._seen < size:
             if size - self._seen > _KEEP_TAIL_BYTES:
-                self._show(f"\n[... {size - self._seen - _KEEP_TAIL_BYTES} bytes not shown ...]\n".encode())
+                show(f"\n[... {size - self._seen - _KEEP_TAIL_BYTES} bytes not shown ...]\n".encode())
                 self._seen = size - _KEEP_TAIL_BYTES
             piece = os.pread(self.descriptor, min(_CHUNK_BYTES, size - self._seen), self._seen)
             if not piece:
                 break
             self._seen += len(piece)
-            self._show(piece)
-        until = (size - _KEEP_TAIL_BYTES) // _BLOCK_BYTES * _BLOCK_BYTES
-        if until > self._punched_to:
-            _punch_hole(self.descriptor, self._punched_to, until - self._punched_to)
-            self._punched_to = until
+            show(piece)
 
     def close(self) -> None:
         """Shows the rest and closes; a file with a hole becomes head, a line that says so, and tail."""

@@ -112,11 +112,14 @@ def read_process(pid: int) -> ProcessReading | None:
     )
 
 
-def family(root: int) -> list[int]:
+def family(root: int, mark: str | None = None) -> list[int]:
     """
     Pids of ``root``, its descendants, and what else lives in the session it leads, in no order but root first.
 
-    Children that lost their parent are found by the session.
+    Children that lost their parent are found by the session; those that left this too, and came to us as their
+    subreaper, by the mark in their environment.
+
+    :param mark: ``NAME=value`` that the environment of this family has, and of no other.
     """
     parents: dict[int, int] = {}
     sessions: dict[int, int] = {}
@@ -127,12 +130,22 @@ def family(root: int) -> list[int]:
                 parents[int(entry)] = int(stat[1][1])
                 sessions[int(entry)] = int(stat[1][3])
     found = {pid for pid, session in sessions.items() if session == root} | {root}
+    if mark is not None:
+        me = os.getpid()
+        found |= {pid for pid, parent in parents.items() if parent == me and pid not in found and _has_mark(pid, mark)}
     growing = True
     while growing:
         more = {pid for pid, parent in parents.items() if parent in found} - found
         found |= more
         growing = bool(more)
     return [root, *sorted(pid for pid in found - {root} if pid in parents)]
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    try:
+        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def signal_name(number: int) -> str:

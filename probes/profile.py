@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from probes import code
-from probes.stacks import Frame, find_py_spy
+from probes.stacks import Frame, StackError, find_py_spy
 
 RATE_HZ = 25
 
@@ -80,21 +80,22 @@ class Sampler:
     :param pid: the process to sample.
     :param path: where the speedscope file goes.
     :param duration_s: for how long.
-    :raises StackError: py-spy is missing.
+    :raises StackError: py-spy is missing or can't be started.
     """
 
     def __init__(self, pid: int, path: Path, duration_s: int) -> None:
         self.pid = pid
         self.path = path
-        self._process = subprocess.Popen(
-            [
-                find_py_spy(), "record", "--nonblocking", "--threads", "--full-filenames", "--format", "speedscope",
-                "--rate", str(RATE_HZ), "--duration", str(duration_s), "--output", str(path), "--pid", str(pid),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        command = [
+            find_py_spy(), "record", "--nonblocking", "--threads", "--full-filenames", "--format", "speedscope",
+            "--rate", str(RATE_HZ), "--duration", str(duration_s), "--output", str(path), "--pid", str(pid),
+        ]  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise StackError(f"py-spy could not be started: {error.strerror or error}") from error
 
     @property
     def done(self) -> bool:
@@ -129,5 +130,5 @@ def load(path: Path) -> Profile | None:
                     stack = [frames[number] for number in sample]
                     samples.append(tuple(f for f in stack if f.file != "?" and not code.is_ours(f.file)))
         return Profile(tuple(samples))
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ SILENCE_FLOOR_S = 2.0
 SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
 _KEPT_ITERATIONS = 200
+_STEP_ENDS_NS = 1_000_000_000
+"""Marks passed so soon after a step still belong to it: they show no life during a standstill."""
 
 TOP_PHASES = ("collect", "advantage", "train", "callback", "eval", "save")
 """The phases that a report names; the others are parts of these."""
@@ -99,7 +102,7 @@ class Progress:
         self.train_since_ns: int | None = None
 
     def close(self) -> None:
-        """Unmaps the files."""
+        """Closes the files."""
         for track in self._tracks.values():
             track.recording.close()
 
@@ -109,16 +112,18 @@ class Progress:
             if path not in self._tracks:
                 try:
                     recording = FlightRecording(path)
+                    state = recording.state()
                 except FlightError:
                     continue  # its header is written last: looked at again next time
-                state = recording.state()
                 self._tracks[path] = _Track(recording, state, state)
         for track in self._tracks.values():
-            track.previous, track.state = track.state, track.recording.state()
+            with contextlib.suppress(FlightError):  # cut short by somebody: its last state stands
+                track.previous, track.state = track.state, track.recording.state()
         training = self._training()
         if training is not None:
-            for event in training.recording.new_events():
-                self._take(event)
+            with contextlib.suppress(FlightError):
+                for event in training.recording.new_events():
+                    self._take(event)
             self._follow_step(training, now_ns)
 
     def _training(self) -> _Track | None:
@@ -165,6 +170,8 @@ class Progress:
             return
         last = self.standstills[-1] if self.standstills else None
         moved = state.step - previous.step if previous.step is not None else 0
+        if previous.step is None or now_ns - state.step_ns < _STEP_ENDS_NS:
+            track.events_at_step = state.events
         if moved:
             self._steps_moved += abs(moved)
             self._moving_ns += max(state.step_ns - previous.step_ns, 0)

@@ -123,6 +123,9 @@ def dump(pid: int, at_ns: int, *, native: bool = False, deadline_s: float = 5.0)
     except subprocess.TimeoutExpired:
         _end(process, pid)
         raise StackError(f"py-spy gave no answer for process {pid} within {deadline_s:g} s") from None
+    except BaseException:  # Ctrl-C: py-spy, in our process group, may ignore it
+        _end(process, pid)
+        raise
     if process.returncode != 0:
         raise StackError(_reason(pid, err.decode("utf-8", "replace")))
     try:

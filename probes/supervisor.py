@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probes import procfs
+from probes.agent.layout import FOLDER_VARIABLE
 from probes.output import OutputLog
 
 _GRACE_S = 3.0
@@ -71,6 +72,8 @@ class Supervised:
             with suppress(OSError):
                 os.sched_setaffinity(self.pid, cpus)
         self._known: dict[int, int] = {}
+        folder = env.get(FOLDER_VARIABLE)
+        self._mark = f"{FOLDER_VARIABLE}={folder}" if folder else None
 
     def exit_status(self) -> int | None:
         """None while it runs; then its exit code, or minus the signal that ended it."""
@@ -83,7 +86,7 @@ class Supervised:
 
     def family(self) -> list[procfs.ProcessReading]:
         """The command's process and all that came of it, the command's first; those adopted by us are reaped."""
-        readings = [reading for pid in procfs.family(self.pid) if (reading := procfs.read_process(pid))]
+        readings = [reading for pid in procfs.family(self.pid, self._mark) if (reading := procfs.read_process(pid))]
         for reading in readings:
             self._known[reading.pid] = reading.started_ticks
             if reading.state == "Z" and reading.parent == os.getpid() and reading.pid != self.pid:
@@ -98,18 +101,19 @@ class Supervised:
 
     def end(self, grace_s: float = _GRACE_S) -> None:
         """Ends the whole family: asks first (SIGTERM), then insists (SIGKILL), and waits until none is left."""
-        for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
-            deadline = time.monotonic() + patience_s
-            living = self._living()
-            for pid in living:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
-                    # A stopped process takes SIGTERM only once it goes on.
-                    os.kill(pid, signal.SIGCONT)
-            while living and time.monotonic() < deadline:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + grace_s
+            told: set[int] = set()
+            # Asked anew each time: one that is ended may just have started another.
+            while (living := self._living()) and time.monotonic() < deadline:
+                for pid in set(living) - told:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, number)
+                        # A stopped process takes SIGTERM only once it goes on.
+                        os.kill(pid, signal.SIGCONT)
+                told.update(living)
                 time.sleep(0.02)
                 self._process.poll()
-                living = self._living()
             if not living:
                 break
 
@@ -132,7 +136,12 @@ class Supervised:
 
     def close(self) -> None:
         """Ends what is left and closes the logs. Safe to call in any state."""
-        self.end()
+        try:
+            self.end()
+        except KeyboardInterrupt:
+            # A second Ctrl-C: no more patience, but no orphan either.
+            self.end(grace_s=0.2)
+            raise
         self._process.wait()
         self.out.close()
         self.err.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +27,18 @@ _SETTLED_LEAD = 2.5
 """Log-odds over the runner-up from which on a running freeze counts as settled."""
 _STDERR_TAIL_BYTES = 65536
 _INTERRUPT_PATIENCE_S = 5.0
+_RUN_FILES = (
+    "meta.json",
+    "diagnosis.json",
+    "diagnosis.md",
+    "readings.jsonl",
+    "stdout.log",
+    "stderr.log",
+    "profile*.speedscope.json",
+    "flight/*.bin",
+    "stacks/*.json",
+)
+"""What a run leaves in its folder."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     base = {**os.environ, **options.env}
     child = Supervised(
         command,
-        carry.environment(base, flight),
+        carry.environment(base, flight, hold=options.stacks),
         out,
         cwd=options.cwd,
         cpus=options.cpus,
@@ -130,14 +141,11 @@ def _prepare(out: Path) -> Path:
     flight = out / "flight"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for stale in (flight, out / "stacks"):
-            if stale.is_dir():
-                shutil.rmtree(stale)
-        for name in ("meta.json", "diagnosis.json", "diagnosis.md", "readings.jsonl"):
-            (out / name).unlink(missing_ok=True)
-        for path in out.glob("profile*.speedscope.json"):
-            path.unlink()
-        flight.mkdir()
+        # Only files that bear our names: the folder may hold the user's own too.
+        for pattern in _RUN_FILES:
+            for path in out.glob(pattern):
+                path.unlink()
+        flight.mkdir(exist_ok=True)
     except OSError as error:
         raise FolderNotWritableError(
             f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"

@@ -28,6 +28,8 @@ from reports.sweep_facts import (
 )
 
 _HANGS = (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG)
+_STANDS = (*_HANGS, Verdict.SLOW_PHASE, Verdict.SLOWDOWN)
+"""What a person calls a freeze: the process is there and does not move. The others end it."""
 _MAX_ROWS = 12
 
 
@@ -60,7 +62,10 @@ def render(analysis: Analysis, folder: Path) -> str:
 
 
 def _conclusion(analysis: Analysis, runs: Runs) -> str:
-    failures = [finding for finding in analysis.findings if finding.verdict.is_failure]
+    failures = sorted(
+        (finding for finding in analysis.findings if finding.verdict.is_failure),
+        key=lambda finding: (not any(map(in_design, finding.results)), finding.verdict not in _STANDS),
+    )
     sentences: list[str] = []
     if not analysis.ran:
         sentences.append("**No cell ran, so nothing can be said about the freeze.**")
@@ -83,7 +88,7 @@ def _conclusion(analysis: Analysis, runs: Runs) -> str:
 
 def _opening(analysis: Analysis, failures: list[Finding], runs: Runs) -> Iterator[str]:
     """The first sentence: what the freeze is."""
-    main = next((finding for finding in failures if any(map(in_design, finding.results))), failures[0])
+    main = failures[0]
     seen = [runs.of(result) for result in main.results]
     hung = [finding for finding in failures if finding.verdict in _HANGS]
     steps = stood_still_at(seen)
@@ -97,7 +102,16 @@ def _opening(analysis: Analysis, failures: list[Finding], runs: Runs) -> Iterato
         )
     else:
         at = f" at step {observation.step}" if observation.step is not None else ""
-        yield f"**The freeze is a {md.code(main.verdict)} in {md.code(observation.phase or 'an unknown phase')}{at}.**"
+        phase = md.code(observation.phase or "an unknown phase")
+        what = f"{_article(main.verdict)} {md.code(main.verdict)} in {phase}{at}"
+        if main.verdict in _STANDS:
+            yield f"**The freeze is {what}.**"
+        else:
+            yield f"**No run stood still: what stops it is {what}.**"
+
+
+def _article(verdict: Verdict) -> str:
+    return "an" if str(verdict)[0] in "aeiou" else "a"
 
 
 def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> Iterator[str]:

@@ -24,6 +24,7 @@ class Census:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[CodeType, CodeType, str | None, int], int] | None = None
+        self._count: object = None
 
     def wanted(self) -> bool:
         """Whether the supervisor has asked for one that was not made yet."""
@@ -52,13 +53,15 @@ class Census:
             key = (caller.f_code, code, type(owner).__name__ if owner is not None else None, id(owner))
             counts[key] = counts.get(key, 0) + 1
 
+        self._count = count
         sys.setprofile(count)
 
     def stop(self) -> None:
         """Ends the count and writes what was called at least some times over."""
         if self._counts is None:
             return
-        sys.setprofile(None)
+        if sys.getprofile() is self._count:
+            sys.setprofile(None)
         counts, self._counts = self._counts, None
         try:
             invocations: dict[CodeType, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from typing import Any
@@ -73,14 +74,17 @@ def _recurrent_modules(policy: Any) -> dict[str, dict[str, Any]]:
             found[name] = {
                 "class": type(module).__name__,
                 "batch_first": module.batch_first,
-                "input_size": module.input_size,
+                "input_size": getattr(module, "input_size", None),
                 "hidden_size": module.hidden_size,
-                "num_layers": module.num_layers,
+                "num_layers": getattr(module, "num_layers", None),
             }
     return found
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, float):
+        # JSON has no infinity.
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (bool, int, str)):
         return value
     return str(value)

@@ -20,7 +20,7 @@ def _describe(kind: type[BaseException], error: BaseException, trace: TracebackT
         {"function": frame.name, "file": frame.filename, "line": frame.lineno}
         for frame in traceback.extract_tb(trace)[-_MAX_FRAMES:]
     ]
-    known = Failure.error is error
+    known = Failure.address == id(error)
     return {
         "type": kind.__name__,
         "module": kind.__module__,

@@ -16,13 +16,13 @@ class _PostImport:
 
     def __init__(self, patches: dict[str, Patch]) -> None:
         self._patches = patches
-        self._inside = False
+        self._inside: set[str] = set()
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         patch = self._patches.get(name)
-        if patch is None or self._inside:
+        if patch is None or name in self._inside:
             return None
-        self._inside = True
+        self._inside.add(name)
         try:
             spec = None
             for finder in sys.meta_path:
@@ -33,7 +33,7 @@ class _PostImport:
                 if spec is not None:
                     break
         finally:
-            self._inside = False
+            self._inside.discard(name)
         if spec is not None and spec.loader is not None:
             try:
                 self._follow(spec.loader, patch, name)

@@ -22,6 +22,7 @@ import struct
 FOLDER_VARIABLE = "FREEZELAB_FLIGHT_DIR"
 """Environment variable: where flight files go. Without it the agent does nothing."""
 SUPERVISOR_VARIABLE = "FREEZELAB_SUPERVISOR_PID"
+"""Environment variable: who takes the stack of a process that dies. Without it none is held at its death."""
 
 MAGIC = b"FLZFLT\r\n"
 VERSION = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,11 @@ class Mark:
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: object) -> str | tuple[Any, ...]:
+        name: str = self._function.__qualname__
+        if getattr(sys.modules.get(self._function.__module__), name, None) is self:
+            # A function that a module is asked for by its name, as pickle would have written it.
+            return name
         # copy.copy of a function is that function: the shortest pickle that reads back as the original.
         return copy.copy, (self._function,)
 
@@ -56,19 +61,38 @@ class Mark:
 
 
 class Failure:
-    """The error that is on its way through the phases, and where it started."""
+    """
+    The error that is on its way through the phases, and where it started.
 
-    error: BaseException | None = None
+    Known by its address, never held: an error keeps its traceback alive, and that all the tensors in its frames.
+    """
+
+    address = 0
+    depth = 0
     phases: tuple[int, ...] = ()
     step = -1
 
 
 def note_failure(error: BaseException) -> None:
     """Remembers the innermost phases an error passed through: when it reaches the top they are closed."""
-    if Failure.error is not error:
-        Failure.error = error
+    depth = len(recorder.stack)
+    # On its way out an error only gets shallower: what is as deep again is a new one at the old one's address.
+    if Failure.address != id(error) or depth >= Failure.depth:
+        Failure.address = id(error)
         Failure.phases = tuple(phase for phase, _ in recorder.stack)
         Failure.step = recorder.words[2]
+    Failure.depth = depth
+
+
+_watched: list[tuple[Any, Callable[[Any], None]]] = []
+"""Each class that is watched, with the function that marks a subclass of it."""
+
+
+def mark_again(cls: type) -> None:
+    """Marks what a class got after it was made: cloudpickle makes it empty and fills it in later."""
+    for base, mark in _watched:
+        if issubclass(cls, base):
+            mark(cls)
 
 
 def watch_class(
@@ -106,6 +130,7 @@ def watch_class(
         except Exception as error:  # noqa: BLE001
             recorder.fault("subclass of " + base.__name__, error)
 
+    _watched.append((base, mark))
     base.__init_subclass__ = classmethod(init_subclass)
     waiting = [base]
     while waiting:

@@ -143,7 +143,9 @@ class Recorder:
                 words[place + 2] = took
             if phase in _COARSE:
                 self._record(layout.LEAVE, phase, now, took)
-        words[24] = token if token < 24 else 24
+        # Not the token: after a fork the child leaves phases that only its parent has entered.
+        depth = len(stack)
+        words[24] = depth if depth < 24 else 24
         self.top = stack[-1][0] if stack else -1
         self._events += 1
         words[0] = self._events
@@ -176,20 +178,20 @@ class Recorder:
         words[12] = number
 
     def text(self, slot: str, value: dict[str, Any]) -> None:
-        """Writes a JSON value into a text slot; what is too long is cut to its first keys."""
+        """Writes a JSON value into a text slot; while it is too long, its bulkiest value loses its middle."""
         buffer = self._buffer
         if buffer is None:
             return
         room = layout.TEXT_SIZE - layout.TEXT_HEADER.size
-        data = json.dumps(value, default=str).encode("utf-8", "replace")
-        while len(data) > room and value:
-            # Drops the bulkiest value: what is short is what a reader needs most.
-            sizes = {key: len(json.dumps(item, default=str)) for key, item in value.items()}
+        data = _json(value)
+        while len(data) > room:
+            # Every key stays: what is short is what a reader needs most.
+            sizes = {key: len(_json(item)) for key, item in value.items()}
             bulkiest = max(sizes, key=sizes.__getitem__)
-            value = {key: item for key, item in value.items() if key != bulkiest}
-            data = json.dumps(value, default=str).encode("utf-8", "replace")
-        if len(data) > room:
-            return
+            if value[bulkiest] is None:
+                return
+            value = {**value, bulkiest: _without_middle(value[bulkiest])}
+            data = _json(value)
         start = layout.TEXT_OFFSET + layout.TEXTS.index(slot) * layout.TEXT_SIZE
         counter = layout.TEXT_HEADER.unpack_from(buffer, start)[0] + 1
         body = start + layout.TEXT_HEADER.size
@@ -204,6 +206,20 @@ class Recorder:
                 self.text("faults", {"faults": self._faults})
         except Exception:  # noqa: BLE001, S110 - there is nobody left to tell
             pass
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _without_middle(value: Any) -> Any:
+    """About half of a text, list or mapping: its beginning and its end."""
+    keep = len(value) // 4 if isinstance(value, (str, list, dict)) else 0
+    if not keep:
+        return None
+    if isinstance(value, dict):
+        return {key: value[key] for key in [*list(value)[:keep], *list(value)[-keep:]]}
+    return value[:keep] + value[-keep:]
 
 
 recorder = Recorder()

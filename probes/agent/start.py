@@ -30,10 +30,11 @@ def start() -> None:
         return patched
 
     try:
-        recorder.held_signals = death.hold_the_dying()
         supervisor = os.environ.get(layout.SUPERVISOR_VARIABLE, "")
-        if supervisor.isdigit() and os.path.exists("/proc/sys/kernel/yama/ptrace_scope"):
-            death.allow_tracing(int(supervisor))
+        if supervisor.isdigit():
+            recorder.held_signals = death.hold_the_dying()
+            if os.path.exists("/proc/sys/kernel/yama/ptrace_scope"):
+                death.allow_tracing(int(supervisor))
     except Exception as error:  # noqa: BLE001
         recorder.fault("death", error)
     os.register_at_fork(after_in_child=recorder.after_fork_in_child)

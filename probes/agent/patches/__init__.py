@@ -1,5 +1,5 @@
 """What is marked in each library: module name to the function that marks it once it is imported."""
 
-from . import gymnasium, stable_baselines3, torch
+from . import cloudpickle, gymnasium, stable_baselines3, torch
 
-PATCHES = {**gymnasium.PATCHES, **stable_baselines3.PATCHES, **torch.PATCHES}
+PATCHES = {**cloudpickle.PATCHES, **gymnasium.PATCHES, **stable_baselines3.PATCHES, **torch.PATCHES}

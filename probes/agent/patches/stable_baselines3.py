@@ -75,11 +75,15 @@ class _Epochs(Mark):
     def __init__(self, function: Function) -> None:
         super().__init__(function, "epoch")
 
-    def __call__(self, buffer: Any, batch_size: int | None = None, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        items: Iterator[Any] = self._function(buffer, batch_size, *args, **kwargs)
-        if not any(phase == _TRAIN for phase, _ in recorder.stack):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        items: Iterator[Any] = self._function(*args, **kwargs)
+        open_phases = [phase for phase, _ in recorder.stack]
+        # An epoch already open: a subclass's ``get`` that draws on its parent's.
+        if _TRAIN not in open_phases or _EPOCH in open_phases:
             return items
         try:
+            buffer = args[0]
+            batch_size = kwargs.get("batch_size", args[1] if len(args) > 1 else None)
             recorder.words[layout.EPOCH] += 1
             recorder.words[layout.MINIBATCH] = 0
             rows = buffer.buffer_size * buffer.n_envs

@@ -1,0 +1,28 @@
+"""Classes of a ``__main__`` that come to a worker by value: made empty, filled in afterwards, and only then marked."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ..marks import mark_again
+from ..recorder import recorder
+
+
+def _patch(module: Any) -> None:
+    fill = module._class_setstate
+
+    # Under its own name and module: pickles refer to it by these.
+    @functools.wraps(fill)
+    def class_setstate(cls: Any, state: Any) -> Any:
+        filled = fill(cls, state)
+        try:
+            mark_again(cls)
+        except Exception as error:  # noqa: BLE001
+            recorder.fault("class by value", error)
+        return filled
+
+    module._class_setstate = class_setstate
+
+
+PATCHES = {"cloudpickle.cloudpickle": _patch}

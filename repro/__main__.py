@@ -1,0 +1,38 @@
+"""Runs the training entry: ``PYTHON path/to/repro [options]`` or ``python -m repro [options]``.
+
+Given as a folder, Python puts that folder itself on the import path. Then our ``envs`` or ``bars``
+would shadow modules of the same name in the user's environment, so the folder is taken off again, and
+``repro`` is imported by its place. Its parent never gets on the path: what lies beside us is none of the
+training environment's business.
+"""
+
+import importlib.util
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def import_by_place() -> None:
+    """Make this folder importable as ``repro`` without leaving it, or its parent, on ``sys.path``."""
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
+    spec = importlib.util.spec_from_file_location(
+        "repro", os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{HERE} can't be imported as a package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["repro"] = package
+    spec.loader.exec_module(package)
+
+
+if not __package__:
+    import_by_place()
+    # multiprocessing runs a main module again in each spawned worker only if it has a file but no spec;
+    # the workers of SubprocVecEnv need that to find `repro` as we do.
+    __spec__ = None
+
+if __name__ == "__main__":
+    from repro.train import main
+
+    sys.exit(main())

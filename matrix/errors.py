@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_ALIKE = 0.5
+"""How alike (0 to 1) a name must be to be suggested; low enough for ``v4`` to suggest ``v3``."""
+
 
 class MatrixError(Exception):
     """
@@ -23,7 +26,6 @@ class MatrixError(Exception):
 def expected_one_of(value: object, known: Iterable[str]) -> str:
     """Words the way out of a misspelt name: ``did you mean 'v3'? Known: dummy, original, v3``."""
     names = sorted(known)
-    wanted = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    close = difflib.get_close_matches(wanted, names, n=1)
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=_ALIKE)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}" if names else f"{hint}none is known"

@@ -27,14 +27,19 @@ class UvSettings:
     """Put behind the command; for what uv takes from no environment variable."""
 
 
-def uv_settings(environ: Mapping[str, str] = os.environ, prefix: Path = Path(sys.prefix)) -> UvSettings:
+def uv_settings(
+    environ: Mapping[str, str] = os.environ,
+    prefix: Path = Path(sys.prefix),
+    system: Path = Path("/etc/pip.conf"),
+) -> UvSettings:
     """
     Translates pip's settings. A setting that the user gave uv itself (``UV_…``) wins over pip's.
 
     :param environ: the environment that uv shall run in but for the settings.
     :param prefix: the Python installation whose ``pip.conf`` counts.
+    :param system: pip's file for all users of the machine.
     """
-    pip = pip_settings(environ, prefix)
+    pip = pip_settings(environ, prefix, system)
     wanted: dict[str, str] = {}
     if index := pip.get("index-url"):
         wanted["UV_DEFAULT_INDEX"] = index
@@ -62,7 +67,7 @@ def uv_settings(environ: Mapping[str, str] = os.environ, prefix: Path = Path(sys
     return UvSettings({**environ, **offered}, ("--no-index",) if _is_true(pip.get("no-index")) else ())
 
 
-def pip_settings(environ: Mapping[str, str], prefix: Path) -> dict[str, str]:
+def pip_settings(environ: Mapping[str, str], prefix: Path, system: Path) -> dict[str, str]:
     """
     pip's options by their long names without dashes in front, from its files and ``PIP_…`` variables.
 
@@ -70,7 +75,7 @@ def pip_settings(environ: Mapping[str, str], prefix: Path) -> dict[str, str]:
     that can't be read or parsed is left out: pip itself will complain about it.
     """
     settings: dict[str, str] = {}
-    for path in _configuration_files(environ, prefix):
+    for path in _configuration_files(environ, prefix, system):
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")
@@ -85,14 +90,14 @@ def pip_settings(environ: Mapping[str, str], prefix: Path) -> dict[str, str]:
     return settings
 
 
-def _configuration_files(environ: Mapping[str, str], prefix: Path) -> Iterator[Path]:
+def _configuration_files(environ: Mapping[str, str], prefix: Path, system: Path) -> Iterator[Path]:
     own = environ.get("PIP_CONFIG_FILE")
     if own == os.devnull:
         return  # pip's way of saying "none of them"
     home = Path(environ.get("HOME") or Path.home())
     for folder in reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)):
         yield Path(folder) / "pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
+    yield system
     yield home / ".pip" / "pip.conf"
     yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
     yield prefix / "pip.conf"

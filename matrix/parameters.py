@@ -39,11 +39,11 @@ class Parameter:
             if isinstance(value, bool):
                 return value
             raise ValueError(f"{value!r} is neither true nor false")
-        text = _as_text(value)
+        if not isinstance(value, (str, int, float)):
+            raise ValueError(f"{value!r} is no single value; {self._example()}")
+        text = _word_for(value, self.choices) if isinstance(value, bool) else str(value)
         if self.choices and text not in self.choices:
             raise ValueError(f"{_as_toml(value)} is not a level of it; {expected_one_of(value, self.choices)}")
-        if isinstance(value, bool) and not self.choices:
-            raise ValueError(f"{_as_toml(value)} is not a value of it; {self._example()}")
         try:
             parsed = self.parse(text)
         except argparse.ArgumentTypeError as error:
@@ -95,8 +95,10 @@ def _parameter(action: argparse.Action, option: str) -> Parameter:
         return bare  # a default that can't be written on a command line
 
 
-def _as_text(value: object) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
+def _word_for(value: bool, choices: tuple[str, ...]) -> str:
+    """How an option with these choices says yes or no; TOML has a way of its own."""
+    words = ("on", "true") if value else ("off", "false")
+    return next((word for word in words if word in choices), _as_toml(value))
 
 
 def _as_toml(value: object) -> str:

@@ -206,6 +206,7 @@ class _Sweep:
             self.runner,
             on_start=self.progress.started,
             on_status=self._status,
+            may_start=lambda: not self.interrupts.wind_down,
             should_stop=lambda: self.interrupts.stop_now,
         )
 

@@ -36,6 +36,7 @@ class TrialTask:
     runner: Runner
     on_start: Callable[[Trial], None]
     on_status: Callable[[Trial, Status], None]
+    may_start: Callable[[], bool]
     should_stop: Callable[[], bool]
 
     @property
@@ -53,8 +54,10 @@ class TrialTask:
         """
         Runs the trial.
 
-        :raises InterruptedRunError: ``should_stop`` said so; there is nothing to store.
+        :raises InterruptedRunError: it may not start, or ``should_stop`` said so; there is nothing to store.
         """
+        if not self.may_start():
+            raise InterruptedRunError
         folder = self.sweep / CELLS_FOLDER / self.trial.id
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         options = WatchOptions(

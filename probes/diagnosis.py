@@ -13,6 +13,13 @@ from probes.verdicts import Verdict
 SCHEMA = "freezelab.diagnosis/1"
 
 
+def schema() -> dict[str, Any]:
+    """The contract as JSON Schema (2020-12)."""
+    path = Path(__file__).parent / "schemas" / "diagnosis-1.schema.json"
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
 class InvalidDiagnosisError(ValueError):
     """A file that should hold a diagnosis does not."""
 

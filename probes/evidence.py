@@ -341,13 +341,13 @@ def _silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
         return
     last = looks[-1]
     at = seen.at_s(last.at_ns)
-    where = " > ".join(last.state.path) if last.state and last.state.path else "outside any phase"
+    where = "in " + " > ".join(last.state.path) if last.state and last.state.path else "outside any phase"
     usual_s = progress.usual_stay_s()
     usual = f"; the longest before was {usual_s:.2g} s" if usual_s else ""
     yield Observed(
         "silence",
         at,
-        f"no event for {last.silence_s:.1f} s, in {where}{usual}",
+        f"no event for {last.silence_s:.1f} s, {where}{usual}",
         {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
     )
     if len(looks) < 2:

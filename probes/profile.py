@@ -35,11 +35,16 @@ class Profile:
     samples: tuple[tuple[Frame, ...], ...]
 
     def below(self, function: str) -> Profile:
-        """The part of each sample below the outermost call of ``function``; samples without it are left out."""
+        """
+        The part of each sample below the innermost call of ``function``; samples without it are left out.
+
+        The innermost, because a user's own ``train`` may call the library's; and none of torch's, whose modules
+        have a ``train`` that only sets a mode.
+        """
         cut = []
         for sample in self.samples:
-            for place, frame in enumerate(sample):
-                if code.bare(frame.function) == function:
+            for place in range(len(sample) - 1, -1, -1):
+                if code.bare(sample[place].function) == function and not code.is_engine(sample[place].file):
                     cut.append(sample[place + 1 :])
                     break
         return Profile(tuple(cut))
@@ -115,20 +120,32 @@ class Sampler:
                 except subprocess.TimeoutExpired:
                     self._process.kill()
                     self._process.wait()
-        return load(self.path)
+        return load(self.path, self.pid)
 
 
-def load(path: Path) -> Profile | None:
-    """Reads the main thread's samples from a speedscope file; None if there is no readable one."""
+def load(path: Path, pid: int | None = None) -> Profile | None:
+    """
+    Reads the main thread's samples from a speedscope file; None if there is no readable one.
+
+    :param pid: the process; its main thread has no name unless the program has imported ``threading``.
+    """
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-        frames = [Frame(item["name"], item["file"] or "?", item["line"]) for item in value["shared"]["frames"]]
+        frames = [_frame(item) for item in value["shared"]["frames"]]
         samples = []
         for profile in value["profiles"]:
-            if "MainThread" in profile["name"]:
+            name = profile["name"]
+            if '"MainThread"' in name or name.startswith(f"Thread {pid} "):
                 for sample in profile["samples"]:
                     stack = [frames[number] for number in sample]
                     samples.append(tuple(f for f in stack if f.file != "?" and not code.is_ours(f.file)))
         return Profile(tuple(samples))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None
+
+
+def _frame(item: dict[str, Any]) -> Frame:
+    name, file, line = item["name"], item["file"], item["line"]
+    if not (isinstance(name, str) and isinstance(file, str | None) and isinstance(line, int | None)):
+        raise TypeError("not a frame")
+    return Frame(name, file or "?", line)

@@ -173,14 +173,16 @@ class Progress:
         if previous.step is None or now_ns - state.step_ns < _STEP_ENDS_NS:
             track.events_at_step = state.events
         if moved:
-            self._steps_moved += abs(moved)
-            self._moving_ns += max(state.step_ns - previous.step_ns, 0)
-            track.events_at_step = state.events
+            moving_ns = max(state.step_ns - previous.step_ns, 0)
             if last is not None and not last.ended:
                 last.ended = True
                 # It moved somewhere between two polls: when is told by the pace.
-                moving_ns = int((self.step_interval_s() or 0.0) * 1e9) * abs(moved)
-                last.until_ns = max(last.until_ns, state.step_ns - moving_ns)
+                usual_ns = int((self.step_interval_s() or 0.0) * 1e9) * abs(moved)
+                last.until_ns = max(last.until_ns, state.step_ns - usual_ns)
+                moving_ns = max(state.step_ns - last.until_ns, 0)
+            self._steps_moved += abs(moved)
+            self._moving_ns += moving_ns
+            track.events_at_step = state.events
         elif not state.path:
             # Learning is over: the count has no reason to move any more.
             if last is not None:
@@ -196,8 +198,7 @@ class Progress:
         """The run's usual time between two visible steps, standstills left out; None before there are two."""
         if self._steps_moved == 0:
             return None
-        still_ns = sum(item.until_ns - item.since_ns for item in self.standstills if item.ended)
-        return max(self._moving_ns - still_ns, 0) / 1e9 / self._steps_moved
+        return self._moving_ns / 1e9 / self._steps_moved
 
     def _standstill_ns(self) -> float:
         return max(STANDSTILL_FLOOR_S, STANDSTILL_PACES * (self.step_interval_s() or 0.0)) * 1e9

@@ -129,7 +129,10 @@ def dump(pid: int, at_ns: int, *, native: bool = False, deadline_s: float = 5.0)
     if process.returncode != 0:
         raise StackError(_reason(pid, err.decode("utf-8", "replace")))
     try:
-        return Dump(pid, at_ns, native, tuple(_thread(item) for item in json.loads(out)))
+        threads = json.loads(out)
+        if not isinstance(threads, list):
+            raise TypeError(f"{type(threads).__name__}, not a list")
+        return Dump(pid, at_ns, native, tuple(_thread(item) for item in threads))
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"py-spy's answer for process {pid} could not be read: {error!r}") from error
 
@@ -159,8 +162,8 @@ def _reason(pid: int, text: str) -> str:
         )
     if "failed to find python version" in lowered or "not a python process" in lowered:
         return f"process {pid} is not a Python that py-spy can read"
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return f"py-spy could not read process {pid}: {lines[-1] if lines else 'no reason given'}"
+    told = [line.partition(": ")[2].strip() for line in text.splitlines() if line.startswith(("Error: ", "Reason: "))]
+    return f"py-spy could not read process {pid}: {', '.join(told) or text.strip()[:200] or 'no reason given'}"
 
 
 def _thread(item: dict[str, Any]) -> ThreadStack:

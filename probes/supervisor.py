@@ -72,8 +72,8 @@ class Supervised:
             with suppress(OSError):
                 os.sched_setaffinity(self.pid, cpus)
         self._known: dict[int, int] = {}
-        folder = env.get(FOLDER_VARIABLE)
-        self._mark = f"{FOLDER_VARIABLE}={folder}" if folder else None
+        flight = env.get(FOLDER_VARIABLE)
+        self._mark = f"{FOLDER_VARIABLE}={flight}" if flight else None
 
     def exit_status(self) -> int | None:
         """None while it runs; then its exit code, or minus the signal that ended it."""

@@ -115,7 +115,13 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
         show_err=options.show_err,
     )
     progress = Progress(flight)
-    observer = Observer(child, progress, out, stacks=options.stacks)
+    with contextlib.ExitStack() as started:
+        started.callback(child.close)
+        try:
+            observer = Observer(child, progress, out, stacks=options.stacks)
+        except OSError as error:
+            raise _not_writable(out, error) from error
+        started.pop_all()
     with _ending_everything(child, observer, progress):
         _write_meta(out, command, child, options)
         kills_before = cgroup.out_of_memory_kills()
@@ -132,8 +138,17 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
             out_of_memory_kills=kills - kills_before if kills is not None and kills_before is not None else None,
         )
         diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, _artifacts(out))
-    (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
+    try:
+        (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise _not_writable(out, error) from error
     return diagnosis
+
+
+def _not_writable(out: Path, error: OSError) -> FolderNotWritableError:
+    return FolderNotWritableError(
+        f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"
+    )
 
 
 def _prepare(out: Path) -> Path:
@@ -147,9 +162,7 @@ def _prepare(out: Path) -> Path:
                 path.unlink()
         flight.mkdir(exist_ok=True)
     except OSError as error:
-        raise FolderNotWritableError(
-            f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"
-        ) from error
+        raise _not_writable(out, error) from error
     return flight
 
 

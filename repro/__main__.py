@@ -7,18 +7,16 @@ training environment's business.
 """
 
 import importlib.util
-import os
 import sys
+from pathlib import Path
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = Path(__file__).resolve().parent
 
 
 def import_by_place() -> None:
     """Make this folder importable as ``repro`` without leaving it, or its parent, on ``sys.path``."""
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
-    spec = importlib.util.spec_from_file_location(
-        "repro", os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
-    )
+    sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
+    spec = importlib.util.spec_from_file_location("repro", HERE / "__init__.py", submodule_search_locations=[str(HERE)])
     if spec is None or spec.loader is None:
         raise ImportError(f"{HERE} can't be imported as a package")
     package = importlib.util.module_from_spec(spec)

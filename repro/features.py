@@ -26,7 +26,6 @@ WARM_UP_BARS = 60
 """Bars that the longest window looks back on; features before that bar are zero and not to be used."""
 
 _LIMIT = 10.0
-_TINY = 1e-12
 
 
 def share_features(bars: Bars) -> NDArray[np.float32]:
@@ -55,13 +54,14 @@ def share_features(bars: Bars) -> NDArray[np.float32]:
         100 * np.sqrt(_trailing_mean(returns**2, 15)),
         100 * np.sqrt(_trailing_mean(returns**2, 60)),
         100 * spread / bars.close,
-        np.where(spread > 0, (bars.close - bars.low) / np.maximum(spread, _TINY) - 0.5, 0.0),
-        np.log((bars.volume + 1) / (_trailing_mean(bars.volume, 60) + 1)),
+        np.divide(bars.close - bars.low, spread, out=np.full_like(spread, 0.5), where=spread > 0) - 0.5,
+        np.log1p(bars.volume) - np.log1p(_trailing_mean(bars.volume, 60)),
         100 * (log_close - _trailing_mean(log_close, 60)),
         np.sin(angle),
         np.cos(angle),
     )
-    features = np.clip(np.stack(columns, axis=-1), -_LIMIT, _LIMIT).astype(np.float32)
+    stacked = np.clip(np.stack(columns, axis=-1), -_LIMIT, _LIMIT)
+    features: NDArray[np.float32] = stacked.astype(np.float32)
     features[:WARM_UP_BARS] = 0.0
     return features
 

@@ -1,6 +1,6 @@
 """The dummy environment: noise, to see whether a freeze needs a market at all.
 
-    observation ~ standard normal, reward = 0.01 × standard normal, episodes of 100 steps
+observation ~ standard normal, reward = 0.01 × standard normal, episodes of 100 steps
 """
 
 from __future__ import annotations

@@ -161,6 +161,6 @@ class TradingEnv(DualTickerEnv):
 
     def _observe(self) -> Observation:
         # A fresh array each time: DummyVecEnv keeps terminal observations without copying them.
-        view = self._views[self._bar].copy()
-        view[:, N_FEATURES] = self._positions
-        return view.reshape(-1)
+        view: Observation = self._views[self._bar].flatten()
+        view[N_FEATURES::SHARE_OBSERVATION] = self._positions
+        return view

@@ -15,7 +15,7 @@
     hold_bonus    = 0.001 % if both shares are held
 
 The account starts with 800,000 US dollars, a unit is as much. Trading that in a minute of the synthetic
-market costs some 5 and 11 bp, and a random policy trades 0.44 units of each a minute: it loses 0.07 % a
+market costs some 7 and 13 bp, and a random policy trades 0.44 units of each a minute: it loses 0.1 % a
 minute on average, and the 2 % stop ends its episodes after about 20.
 """
 

@@ -1,0 +1,270 @@
+"""Marks: a function that is marked behaves, looks and pickles as it did."""
+
+# Classes are made from bases that are made, each for one test: no checker can follow that.
+# mypy: disable-error-code="misc, valid-type, call-arg, no-any-return, func-returns-value, import-untyped"
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import cloudpickle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.agent import layout, marks
+from probes.agent.marks import Failure, Mark, watch_class
+from probes.agent.recorder import Recorder
+
+
+@pytest.fixture(autouse=True)
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A recorder for each test, in memory."""
+    fresh = Recorder()
+    monkeypatch.setattr(marks, "recorder", fresh)
+    monkeypatch.setattr(marks, "_watched", [])
+    return fresh
+
+
+def phases(recorder: Recorder) -> dict[str, int]:
+    """How often each phase was passed through."""
+    table = layout.PHASE_TABLE
+    counts = {name: recorder.words[table + layout.PHASE_COLUMNS * n] for n, name in enumerate(layout.PHASES)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def plain(first: object, *rest: object, key: object = None, **more: object) -> tuple[object, ...]:
+    """What was given."""
+    return first, rest, key, more
+
+
+VALUES = st.one_of(st.none(), st.integers(), st.text(), st.lists(st.integers()))
+
+
+@given(VALUES, st.lists(VALUES), VALUES, st.dictionaries(st.text(min_size=1), VALUES))
+def test_arguments_and_results_go_through_unchanged(
+    first: object, rest: list[object], key: object, more: dict[str, object]
+) -> None:
+    for taken in ("first", "key"):
+        more.pop(taken, None)
+    marked = Mark(plain, "env.step")
+    assert marked(first, *rest, key=key, **more) == plain(first, *rest, key=key, **more)
+
+
+def test_the_very_same_object_comes_back() -> None:
+    thing = object()
+    assert Mark(lambda: thing, "env.step")() is thing
+
+
+def test_the_very_same_error_goes_on(recorder: Recorder) -> None:
+    error = KeyboardInterrupt()
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Mark(fail, "train")()
+    assert caught.value is error
+    assert recorder.stack == []
+    assert [layout.PHASES[phase] for phase in Failure.phases] == ["train"]
+
+
+def test_an_error_is_known_by_the_innermost_phase_it_passed_through() -> None:
+    def fail() -> None:
+        raise ValueError
+
+    inner = Mark(fail, "env.step")
+    outer = Mark(lambda: inner(), "collect")
+    for _ in range(3):  # a new error may come to lie where the last one did
+        with pytest.raises(ValueError):  # noqa: PT011
+            outer()
+        assert [layout.PHASES[phase] for phase in Failure.phases] == ["collect", "env.step"]
+        with pytest.raises(ValueError):  # noqa: PT011
+            inner()
+        assert [layout.PHASES[phase] for phase in Failure.phases] == ["env.step"]
+
+
+def test_a_phase_inside_the_same_phase_is_one_phase(recorder: Recorder) -> None:
+    inner = Mark(lambda: 1, "env.step")
+    assert Mark(lambda: inner(), "env.step")() == 1
+    assert phases(recorder) == {"env.step": 1}
+
+
+def test_a_generator_goes_on_as_it_did() -> None:
+    def count(stop: int) -> Iterator[int]:
+        sent = yield from range(stop)
+        return sent
+
+    marked = Mark(count, "sample")
+    generator = marked(3)
+    assert inspect.isgenerator(generator)
+    assert list(generator) == [0, 1, 2]
+
+
+def test_a_fault_before_the_call_is_swallowed_and_recorded(recorder: Recorder) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("ours")
+
+    faults: list[tuple[str, BaseException]] = []
+    recorder.fault = lambda where, error: faults.append((where, error))  # type: ignore[method-assign]
+    assert Mark(lambda value: value, "learn", broken)(5) == 5
+    assert [str(error) for _, error in faults] == ["ours"]
+
+
+class Walk:
+    """Stands for an environment of a user's."""
+
+    def step(self, action: int = 0) -> int:
+        """Takes a step."""
+        return action + 1
+
+
+def test_a_marked_method_looks_like_the_method() -> None:
+    marked = Mark(Walk.step, "env.step")
+    assert marked.__name__ == "step"  # type: ignore[attr-defined]
+    assert marked.__qualname__ == "Walk.step"  # type: ignore[attr-defined]
+    assert marked.__doc__ == "Takes a step."
+    assert inspect.signature(marked) == inspect.signature(Walk.step)
+
+
+def make_class() -> Any:
+    class Made(Walk):
+        def step(self, action: int = 0) -> int:
+            return super().step(action)
+
+        reset = step
+
+    for name in ("step", "reset"):
+        setattr(Made, name, Mark(getattr(Made, name), "env.step"))
+    return Made
+
+
+def test_a_marked_method_is_bound_and_copied_like_a_method() -> None:
+    made = make_class()
+    walk = made()
+    assert inspect.ismethod(walk.step)
+    assert walk.step(4) == 5
+    assert copy.deepcopy(walk).step(4) == 5
+    assert copy.copy(made.step).__class__.__name__ == "function"
+
+
+def test_a_class_that_is_pickled_by_value_has_the_originals() -> None:
+    made = pickle.loads(cloudpickle.dumps(make_class()))  # noqa: S301
+    assert type(made.step).__name__ == type(made.reset).__name__ == "function"
+    assert made().step(1) == 2
+    bound = pickle.loads(cloudpickle.dumps(make_class()().step))  # noqa: S301
+    assert bound(1) == 2
+
+
+def target() -> int:
+    """Stands for a library's function that is marked in its module."""
+    return 3
+
+
+def test_a_function_that_is_marked_in_its_module_is_pickled_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = target
+    marked = Mark(original, "eval")
+    monkeypatch.setitem(globals(), "target", marked)
+    assert pickle.loads(pickle.dumps(marked)) is marked  # noqa: S301
+    stored = pickle.dumps(marked)
+    monkeypatch.setitem(globals(), "target", original)
+    assert pickle.loads(stored) is original  # noqa: S301
+    assert cloudpickle.loads(cloudpickle.dumps(marked))() == 3
+
+
+def watched_base() -> Any:
+    class Base:
+        made: ClassVar[list[str]] = []
+
+        def __init_subclass__(cls, *, tag: str = "", **kwargs: object) -> None:
+            super().__init_subclass__(**kwargs)
+            Base.made.append(tag)
+
+        def step(self) -> str:
+            return "base"
+
+    return Base
+
+
+def wrap(function: Any, phase: str, name: str) -> Mark:
+    return Mark(function, phase)
+
+
+def test_classes_that_exist_and_classes_that_come_later_are_marked(recorder: Recorder) -> None:
+    base = watched_base()
+
+    class Early(base):
+        def step(self) -> str:
+            return "early"
+
+    watch_class(base, {"step": "env.step"}, wrap)
+
+    class Late(base, tag="late"):
+        def step(self) -> str:
+            return "late " + super().step()
+
+    class Heir(Late):
+        pass
+
+    assert [cls().step() for cls in (base, Early, Late, Heir)] == ["base", "early", "late base", "late base"]
+    assert phases(recorder) == {"env.step": 4}
+    assert base.made == ["", "late", ""]
+
+
+def test_a_class_of_two_watched_bases_is_marked_for_each(recorder: Recorder) -> None:
+    first, second = watched_base(), watched_base()
+    second.learn = lambda self: "learnt"
+    watch_class(first, {"step": "env.step"}, wrap)
+    watch_class(second, {"learn": "learn"}, wrap)
+
+    class Both(first, second):
+        def step(self) -> str:
+            return "both"
+
+        def learn(self) -> str:
+            return "both"
+
+    Both().step()
+    Both().learn()
+    assert phases(recorder) == {"env.step": 1, "learn": 1}
+
+
+def test_what_is_no_plain_function_is_left_alone() -> None:
+    base = watched_base()
+    watch_class(base, {"step": "env.step"}, wrap)
+
+    class Odd(base):
+        step = staticmethod(lambda: "static")
+
+    class Data(base):
+        step = 0.01
+
+    assert Odd().step() == "static"
+    assert Data().step == 0.01
+
+
+def test_skipped_classes_are_left_alone(recorder: Recorder) -> None:
+    base = watched_base()
+
+    class Wrapper(base):
+        def step(self) -> str:
+            return "wrapper"
+
+    watch_class(base, {"step": "env.step"}, wrap, skip=lambda cls: issubclass(cls, Wrapper))
+    Wrapper().step()
+    assert phases(recorder) == {}
+
+
+def test_a_class_that_is_filled_in_after_it_was_made_is_marked_too(recorder: Recorder) -> None:
+    base = watched_base()
+    watch_class(base, {"step": "env.step"}, wrap)
+    filled = type("Filled", (base,), {})
+    filled.step = lambda self: "filled"  # type: ignore[attr-defined]
+    marks.mark_again(filled)
+    marks.mark_again(filled)
+    assert filled().step() == "filled"
+    assert phases(recorder) == {"env.step": 1}

@@ -29,6 +29,7 @@ from matrix.environments import (
 from matrix.errors import MatrixError
 from matrix.executors import Executor, LocalExecutor, usable_cores
 from matrix.interrupts import Interrupts
+from matrix.leftovers import end_leftovers
 from matrix.observation import Observation, Outcome
 from matrix.plan import Plan
 from matrix.progress import Progress
@@ -80,12 +81,14 @@ def run_sweep(
     view = view or view_for(sys.stderr)
     wanted = jobs or plan.run.jobs
     with (
-        _folder(out, fresh),
+        _folder(out, fresh) as leftovers,
         Store(out / STORE_FILE) as store,
         Interrupts() as interrupts,
         LocalExecutor(wanted, plan.run.threads_per_cell) as executor,
         ThreadPoolExecutor(len(usable_cores()), thread_name_prefix="environment") as builders,
     ):
+        if leftovers:
+            view.note(f"a sweep that was killed had left processes running here; ended: {leftovers}")
         plan.save(out / PLAN_FILE)
         todo = store.missing(plan.trials)
         progress = Progress(len(plan.trials), len(plan.trials) - len(todo), executor.slots)
@@ -226,8 +229,8 @@ class _Sweep:
 
 
 @contextlib.contextmanager
-def _folder(out: Path, fresh: bool) -> Iterator[None]:
-    """The sweep's folder, for this process alone."""
+def _folder(out: Path, fresh: bool) -> Iterator[int]:
+    """The sweep's folder, for this process alone; gives how many processes of a killed sweep were ended for that."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / _LOCK_FILE)
@@ -237,10 +240,11 @@ def _folder(out: Path, fresh: bool) -> Iterator[None]:
     except OSError as error:
         raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
     try:
+        leftovers = end_leftovers(out / CELLS_FOLDER)
         if fresh:
             for path in (PLAN_FILE, STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm"):
                 (out / path).unlink(missing_ok=True)
             shutil.rmtree(out / CELLS_FOLDER, ignore_errors=True)
-        yield
+        yield leftovers
     finally:
         lock.release()

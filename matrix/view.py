@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs: a live table on a terminal, plain lines elsewhere."""
+"""What a person sees while a sweep runs: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from matrix.cells import Trial
@@ -89,7 +88,8 @@ class PlainView:
         running = "; ".join(
             f"{trial.label} {_duration(now - trial.since)}: {trial.line}" for trial in self._progress.running
         )
-        self._write(f"{_count(self._progress)}{_left(self._progress)} running: {running}")
+        left = _left(self._progress)
+        self._write(f"{_count(self._progress)} {left + ', ' if left else ''}running: {running}")
 
     def end(self) -> None:
         """See :meth:`View.end`."""
@@ -101,7 +101,7 @@ class PlainView:
 
 
 class LiveView:
-    """A table that follows the sweep, with the trials that ended above it."""
+    """What runs and how far it is, at the foot of the terminal; the trials that ended go above it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -126,7 +126,7 @@ class LiveView:
         self._console.print(Text.assemble((f"{trial.label}  ", ""), (_ending(observation), colour)))
 
     def tick(self) -> None:
-        """See :meth:`View.tick`. The table refreshes itself."""
+        """See :meth:`View.tick`. The display refreshes itself."""
 
     def end(self) -> None:
         """See :meth:`View.end`."""
@@ -134,20 +134,21 @@ class LiveView:
 
     def _render(self) -> RenderableType:
         now = time.monotonic()
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        lines = []
         for trial in self._progress.running:
-            style = "yellow" if trial.suspicious else ""
-            table.add_row(Text(trial.label), _duration(now - trial.since), Text(trial.line, style=style))
-        counts = " · ".join(f"{name} {count}" for name, count in self._progress.outcomes.items())
-        head = f"{_count(self._progress)}{_left(self._progress)}"
-        return Group(table, Text(f"{head}  {counts}", style="bold"))
+            lines.append(Text(trial.label))
+            said = f"  {_duration(now - trial.since)} · {trial.line}"
+            lines.append(Text(said, style="yellow" if trial.suspicious else "dim"))
+        parts = [_count(self._progress), _left(self._progress)]
+        parts += [f"{name} {count}" for name, count in self._progress.outcomes.items()]
+        lines.append(Text(" · ".join(part for part in parts if part), style="bold"))
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*lines)
 
 
 def view_for(stream: TextIO) -> View:
-    """A live table if ``stream`` is a terminal, else plain lines."""
+    """A live display if ``stream`` is a terminal, else plain lines."""
     return LiveView(Console(file=stream)) if stream.isatty() else PlainView(stream)
 
 
@@ -157,7 +158,7 @@ def _count(progress: Progress) -> str:
 
 def _left(progress: Progress) -> str:
     left_s = progress.left_s
-    return "" if left_s is None else f" about {_duration(left_s)} left,"
+    return "" if left_s is None else f"about {_duration(left_s)} left"
 
 
 def _ending(observation: Observation) -> str:

@@ -26,7 +26,10 @@ def _event_files() -> list[Path]:
     except OSError:
         return []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if not colon:
+            continue
         relative = path.lstrip("/")
         if not controllers:
             files.append(Path("/sys/fs/cgroup", relative, "memory.events"))

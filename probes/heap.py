@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _MESSAGES = re.compile(
-    r"^(?:.*: )?("
+    r"^(?:.*?: )??("
     r"double free or corruption(?: \([^)]*\))?|double free detected in tcache \d|"
     r"free\(\): (?:invalid pointer|invalid size|invalid next size \([^)]*\)|double free detected in tcache \d|"
     r"corrupted unsorted chunks|too many chunks detected in tcache|unaligned chunk detected in tcache \d)|"

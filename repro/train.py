@@ -55,6 +55,7 @@ def train(options: Options, env: Any) -> Any:
     :raises UsageError: if the base model can't be used
     """
     model = build_model(options, env)
+    model.set_logger(_terminal_logger(options))
     if options.conservative == "on":
         # Set on the built model as the attempt did: its rollout buffer keeps the size it was built with.
         model.n_steps = options.conservative_n_steps
@@ -176,6 +177,13 @@ def _vectorised(options: Options, bars: Bars | None) -> Any:
         vec_env_cls=SubprocVecEnv if workers else DummyVecEnv,
         vec_env_kwargs={"start_method": options.start_method} if workers else None,
     )
+
+
+def _terminal_logger(options: Options) -> Any:
+    """A log that goes to the terminal only: SB3's own leaves a folder in the system's temporary one each time."""
+    from stable_baselines3.common.logger import HumanOutputFormat, Logger
+
+    return Logger(folder=None, output_formats=[HumanOutputFormat(sys.stdout)] if options.verbose else [])
 
 
 def _clear_gpu_memory() -> None:

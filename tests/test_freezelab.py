@@ -184,10 +184,10 @@ def test_a_report_is_rendered_again_from_what_is_stored(tmp_path: Path, capsys: 
     ("text", "named"),
     [
         ("name = 'x'\n[factors\n", "matrix.toml"),
-        ("name = 'x'\n[factors]\nenv = ['dumy']\n[versions.a]\nrequirements = ['numpy']\n", "dumy"),
-        ("name = 'x'\n[factors]\ncolour = ['red']\n[versions.a]\nrequirements = ['numpy']\n", "colour"),
-        ("name = 'x'\n[factors]\nn_steps = [-1]\n[versions.a]\nrequirements = ['numpy']\n", "-1"),
-        ("name = 'x'\n[factors]\nlearning_rate = ['fast']\n[versions.a]\nrequirements = ['numpy']\n", "fast"),
+        ("name = 'x'\n[factors]\nversions = ['a']\nenv = ['dumy']\n[versions.a]\nrequirements = ['numpy']\n", "dumy"),
+        ("name = 'x'\n[factors]\nversions = ['a']\ncolour = ['red']\n[versions.a]\nrequirements = ['numpy']\n", "colour"),
+        ("name = 'x'\n[factors]\nversions = ['a']\nn_steps = [-1]\n[versions.a]\nrequirements = ['numpy']\n", "-1"),
+        ("name = 'x'\n[factors]\nversions = ['a']\nlearning_rate = ['fast']\n[versions.a]\nrequirements = ['numpy']\n", "fast"),
     ],
 )
 def test_a_sweep_that_cannot_be_read_is_one_line(

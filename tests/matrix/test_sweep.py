@@ -23,6 +23,7 @@ from matrix.progress import Progress
 from matrix.store import read_records
 from matrix.sweep import SweepResult, run_sweep
 from matrix.view import SilentView
+from probes.agent.layout import FOLDER_VARIABLE
 from probes.diagnosis import Diagnosis
 from probes.watch import InterruptedRunError, Status, WatchOptions, watch
 
@@ -316,6 +317,26 @@ def test_a_sweep_that_was_killed_goes_on_where_it_stopped(
     result = sweep(plan)
     assert result.analysis.missing == 0
     assert len(runner.commands) == 8 - len(before)
+
+
+def test_cells_that_outlived_a_killed_sweep_are_ended_before_it_goes_on(
+    plan: Plan, sweep: Callable[..., SweepResult], tmp_path: Path
+) -> None:
+    def start(folder: Path) -> subprocess.Popen[bytes]:
+        # As the probes mark a run and all its children.
+        return subprocess.Popen(["sleep", "60"], env={**os.environ, FOLDER_VARIABLE: str(folder)})
+
+    left, other = start(tmp_path / "out" / "cells" / "abc" / "flight"), start(tmp_path / "else" / "flight")
+    view = Notes()
+    try:
+        sweep(plan, view=view)
+        assert left.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait()
+    assert any(note.endswith("ended: 1") for note in view.notes)
 
 
 def test_a_real_environment_runs_a_real_program(

@@ -309,7 +309,7 @@ def test_only_the_main_thread_is_read(tmp_path: Path) -> None:
     assert [functions(sample) for sample in taken.samples] == [["train"], ["train", "step"]]
 
 
-JUNK = st.one_of(
+JUNK = st.one_of(  # type: ignore[var-annotated] # of anything
     st.none(), st.integers(-3, 3), st.text(max_size=3), st.lists(st.integers(-3, 3), max_size=2), st.just({})
 )
 

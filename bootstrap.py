@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
             print(f"bootstrap: {reason}", file=sys.stderr)
             return 2
     os.chdir(HERE)
-    os.execv(PYTHON, [str(PYTHON), "-m", "nox", *arguments])
+    # In our place, so that Ctrl-C and the exit code are nox's own.
+    os.execv(str(PYTHON), [str(PYTHON), "-m", "nox", *arguments])
+    raise AssertionError("execv does not return")
 
 
 def _has_nox() -> bool:
@@ -44,6 +46,7 @@ def _has_nox() -> bool:
 def _install() -> str | None:
     """Makes the environment by the first way that this Python offers; returns what is missing if there is none."""
     print(f"bootstrap: installing nox into {HOME.relative_to(HERE)}", file=sys.stderr)
+    uv = shutil.which("uv")
     if importlib.util.find_spec("ensurepip"):
         ways = [[sys.executable, "-m", "venv", str(HOME)], [str(PYTHON), "-m", "pip", "install", "-q", REQUIREMENT]]
     elif importlib.util.find_spec("pip"):
@@ -51,7 +54,7 @@ def _install() -> str | None:
             [sys.executable, "-m", "venv", "--without-pip", str(HOME)],
             [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "-q", REQUIREMENT],
         ]
-    elif uv := shutil.which("uv"):
+    elif uv is not None:
         ways = [[uv, "venv", "-q", str(HOME)], [uv, "pip", "install", "-q", "--python", str(PYTHON), REQUIREMENT]]
     else:
         return (

@@ -99,7 +99,8 @@ def judge(observed: Sequence[Observed]) -> Judgement:
     winner = ranked[0]
     total = sum(math.exp(score - scores[winner]) for score in scores.values())
     alternatives = tuple(
-        Alternative(verdict, scores[verdict] - scores[winner], _why_not(verdict, evidence)) for verdict in ranked[1:]
+        Alternative(verdict, round(scores[verdict] - scores[winner], 3), _why_not(verdict, evidence))
+        for verdict in ranked[1:]
     )
     return Judgement(winner, 1 / total, scores[winner] - scores[ranked[1]], evidence, alternatives)
 
@@ -108,7 +109,7 @@ def _weigh(item: Observed) -> Evidence:
     weights = WEIGHTS[item.kind]
     return Evidence(
         kind=item.kind,
-        at_s=item.at_s,
+        at_s=round(item.at_s, 3),
         says=item.says,
         supports=tuple(verdict for verdict, weight in weights.items() if weight > 0),
         opposes=tuple(verdict for verdict, weight in weights.items() if weight < 0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from probes import code
 from probes.diagnosis import Culprit, Evidence
+from probes.evidence import PHASE_FUNCTIONS
 from probes.observer import Observations
 from probes.profile import Profile
 from probes.progress import Progress
@@ -41,7 +42,7 @@ def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Cu
     standstill = details.get("step-stands-still")
     phase = standstill["phase"] if standstill else None
     samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
-    below = samples.below(phase) if phase is not None else samples
+    below = samples.below(PHASE_FUNCTIONS.get(phase, "learn")) if phase is not None else samples
     for share in reversed([row for row in below.shares() if row.share >= _MIN_SHARE]):
         if not code.is_engine(share.file):
             return make(share.function, share.file, share.line)

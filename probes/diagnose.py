@@ -54,7 +54,7 @@ def diagnose(
                 }
                 for name, total in (state.phases.items() if state else ())
             },
-            iterations=tuple(item.to_json() for item in progress.iterations),
+            iterations=_iterations(progress, details),
         ),
         phase=phase,
         step=step,
@@ -66,6 +66,16 @@ def diagnose(
         environment={**environment.describe(facts), "training": facts or None},
         artifacts=artifacts,
     )
+
+
+def _iterations(progress: Progress, details: dict[str, dict[str, object]]) -> tuple[dict[str, object], ...]:
+    """What is known of each rollout and update; an update that an error ended did not take its time."""
+    items = [item.to_json() for item in progress.iterations]
+    error = details.get("uncaught-exception") or details.get("memory-error") or {}
+    phases = error.get("phases")
+    if items and isinstance(phases, list) and "train" in phases:
+        items[-1]["train_s"] = None
+    return tuple(items)
 
 
 def _where(
@@ -110,6 +120,8 @@ def _summary(
     because = f", because {cause.title}" if cause else ""
     verdict = judgement.verdict
     if verdict is Verdict.HEALTHY:
+        if "unseen" in details:
+            return "Nothing speaks against a healthy run, but nothing could be seen of its progress."
         if progress.standstills:
             longest = max(progress.standstills, key=lambda item: item.lasted_s)
             return (

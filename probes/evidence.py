@@ -17,7 +17,7 @@ from probes import code, heap, procfs
 from probes.observer import Look, Observations
 from probes.profile import Profile, Share
 from probes.progress import Progress
-from probes.stacks import Frame, ThreadStack
+from probes.stacks import Frame
 
 MIN_LOOP_CALLS = 16
 """A module that runs so many times in one minibatch, called from one place, is run step by step."""
@@ -26,7 +26,8 @@ _BURNING = 0.5
 _FLAT = 0.03
 _MIN_SHOWN_SHARE = 0.05
 _MAX_SHOWN_SHARES = 10
-_PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "evaluate_policy"}
+PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "evaluate_policy", "callback": "on_step"}
+"""The function of the library's that a phase is the time of."""
 _LOCK_WAITS = ("futex",)
 _OUTSIDE_WAITS = (
     "pipe_",
@@ -76,10 +77,16 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += _standstills(seen, progress)
     found += _update_calls(seen, progress)
     found += _samples(seen, progress)
-    if progress.stands_still() or seen.looks:
+    # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
+    well = ending is not None and ending.by_us is None and ending.status == 0
+    if not well:
         found += _silence(seen, progress)
-    if not seen.looks and not progress.standstills and progress.state is not None:
-        state = progress.state
+    state = progress.state
+    if state is None:
+        found.append(
+            Observed("unseen", 0.0, "the agent came into no process that trains: no progress could be seen", {})
+        )
+    elif state.events and (well or not seen.looks) and not progress.standstills:
         found.append(
             Observed(
                 "steady",
@@ -306,7 +313,7 @@ def _samples(seen: Observations, progress: Progress) -> Iterator[Observed]:
     samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
     if not known or not samples.samples:
         return
-    function = _PHASE_FUNCTIONS.get(known[0].phase or "", "learn")
+    function = PHASE_FUNCTIONS.get(known[0].phase or "", "learn")
     below = samples.below(function)
     if not below.samples:
         return
@@ -350,20 +357,41 @@ def _silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
         f"no event for {last.silence_s:.1f} s, {where}{usual}",
         {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
     )
+    if last.state is not None and last.state.exit_ns:
+        shutting_s = max(last.at_ns - last.state.exit_ns, 0) / 1e9
+        yield Observed(
+            "trained-but-stays",
+            at,
+            f"the program came to its end, but the process has not exited for {shutting_s:.1f} s",
+            {"shutting_down_s": round(shutting_s, 3)},
+        )
+    elif last.state is not None and last.state.starting:
+        yield Observed("starting-up", at, "training has not begun yet: how long that takes, nobody can tell", {})
     if len(looks) < 2:
         return
     first = looks[0]
     span_s = (last.at_ns - first.at_ns) / 1e9
+    # What was started may be a launcher or a shell, which waits for the one that trains.
+    pid = progress.recording.pid if progress.recording is not None else last.processes[0].pid if last.processes else 0
+    running = _runs(looks, pid)
     if span_s >= 1.0:
-        yield from _cpu(first, last, span_s, at)
-    yield from _stack_motion(looks, at)
-    yield from _waits(looks, at)
+        yield from _cpu(first, last, span_s, at, running=running)
+    yield from _stack_motion(main_stacks(looks, pid), at, running=running)
+    yield from _waits(looks, pid, at)
 
 
-def _cpu(first: Look, last: Look, span_s: float, at: float) -> Iterator[Observed]:
+def _runs(looks: list[Look], pid: int) -> bool:
+    """Whether the main thread ran, or waited only for a core, whenever it was looked at."""
+    mains = [process.main for look in looks for process in look.processes if process.pid == pid]
+    states = [main.state for main in mains if main is not None]
+    return bool(states) and all(state == "R" for state in states)
+
+
+def _cpu(first: Look, last: Look, span_s: float, at: float, *, running: bool) -> Iterator[Observed]:
     before = {process.pid: process.cpu_s for process in first.processes}
     cores = sum(p.cpu_s - before[p.pid] for p in last.processes if p.pid in before) / span_s
-    if cores >= _BURNING:
+    if cores >= _BURNING or (running and cores > _FLAT):
+        # On a busy machine it gets less than it asks for.
         kind, says = "cpu-burning", "burnt"
     elif cores <= _FLAT:
         kind, says = "cpu-flat", "used"
@@ -377,34 +405,25 @@ def _cpu(first: Look, last: Look, span_s: float, at: float) -> Iterator[Observed
     )
 
 
-def main_stacks(looks: list[Look]) -> list[tuple[Frame, ...]]:
+def main_stacks(looks: list[Look], pid: int) -> list[tuple[Frame, ...]]:
     """The training process's main-thread stacks, innermost first, the agent's frames left out."""
     stacks = []
     for look in looks:
-        thread = training_thread(look)
+        taken = look.dumps.get(pid)
+        thread = taken.main if taken is not None else None
         if thread is not None:
             stacks.append(tuple(frame for frame in thread.frames if not code.is_ours(frame.file)))
     return stacks
 
 
-def training_thread(look: Look) -> ThreadStack | None:
-    """The main thread of the process that trains: the first of the family whose stack could be taken."""
-    for process in look.processes:
-        taken = look.dumps.get(process.pid)
-        if taken is not None and taken.main is not None:
-            return taken.main
-    return None
-
-
-def _stack_motion(looks: list[Look], at: float) -> Iterator[Observed]:
-    stacks = main_stacks(looks)
+def _stack_motion(stacks: list[tuple[Frame, ...]], at: float, *, running: bool) -> Iterator[Observed]:
     if len(stacks) < 2:
         return
     lines = {tuple((f.function, f.file, f.line) for f in stack) for stack in stacks}
     functions = {tuple((f.function, f.file) for f in stack) for stack in stacks}
     top = stacks[-1][0].short if stacks[-1] else "an empty stack"
     detail = {"dumps": len(stacks), "frames": [[f.function, f.file, f.line] for f in stacks[-1][:40]]}
-    if len(lines) == 1:
+    if len(lines) == 1 and not running:
         yield Observed(
             "stack-still",
             at,
@@ -422,7 +441,7 @@ def _stack_motion(looks: list[Look], at: float) -> Iterator[Observed]:
         )
 
 
-def _waits(looks: list[Look], at: float) -> Iterator[Observed]:
+def _waits(looks: list[Look], pid_of_training: int, at: float) -> Iterator[Observed]:
     """What the main threads wait for, if it was the same at every look."""
     kinds: dict[int, set[str]] = {}
     texts: dict[int, str] = {}
@@ -433,11 +452,10 @@ def _waits(looks: list[Look], at: float) -> Iterator[Observed]:
             kind, text = _wait_of(process, look)
             kinds.setdefault(process.pid, set()).add(kind)
             texts[process.pid] = text
-    root = looks[-1].processes[0].pid if looks[-1].processes else None
     for pid, seen_kinds in kinds.items():
         if len(seen_kinds) == 1:
             kind = next(iter(seen_kinds))
-            if kind != "runs" and (pid == root or kind == "waits-on-lock"):
+            if kind != "runs" and (pid == pid_of_training or kind in ("waits-on-lock", "stopped")):
                 yield Observed(kind, at, texts[pid], {"pid": pid})
 
 

@@ -58,6 +58,11 @@ class State:
         return tuple(name for name, _ in self.stack)
 
     @property
+    def starting(self) -> bool:
+        """Whether nothing has been trained yet, and nothing is under way that is marked."""
+        return not (self.stack or self.exit_ns or self.optimizer_steps or "learn" in self.phases)
+
+    @property
     def phase(self) -> str:
         """The innermost open phase; ``setup`` before any, ``exit`` after the last."""
         if self.stack:

@@ -164,7 +164,8 @@ class Observer:
                     dumps[process.pid] = dump(process.pid, time.monotonic_ns())
                 except StackError as error:
                     failures[process.pid] = str(error)
-                    self._fail(str(error))
+                    if procfs.is_alive(process.pid, process.started_ticks):
+                        self._fail(str(error))
         look = Look(now, self.progress.silence_s(now), self.progress.state, processes, dumps, failures)
         self.seen.looks.append(look)
         self._keep_stacks(look)

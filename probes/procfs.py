@@ -112,6 +112,12 @@ def read_process(pid: int) -> ProcessReading | None:
     )
 
 
+def is_alive(pid: int, started_ticks: int) -> bool:
+    """Whether that very process is there and not a zombie."""
+    process = read_process(pid)
+    return process is not None and process.started_ticks == started_ticks and process.state not in "ZX"
+
+
 def family(root: int, mark: str | None = None) -> list[int]:
     """
     Pids of ``root``, its descendants, and what else lives in the session it leads, in no order but root first.

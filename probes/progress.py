@@ -15,6 +15,8 @@ STANDSTILL_FLOOR_S = 3.0
 STANDSTILL_PACES = 20.0
 """A standstill is at least so many of the run's own usual intervals between two steps."""
 SILENCE_FLOOR_S = 2.0
+OUTSIDE_SILENCE_FLOOR_S = 10.0
+"""Before training and after it there is no history: loading data and shutting down take their time."""
 SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
 _KEPT_ITERATIONS = 200
@@ -52,8 +54,8 @@ class Standstill:
 
     @property
     def phase(self) -> str | None:
-        """The phase below ``learn`` in which the step count stood still."""
-        return top_phase(self.path[:2])
+        """The phase in which the step count stood still."""
+        return top_phase(self.path)
 
 
 @dataclass
@@ -208,9 +210,9 @@ class Progress:
         return bool(self.standstills) and not self.standstills[-1].ended
 
     def silence_s(self, now_ns: int) -> float:
-        """Seconds since any process passed a mark; 0 before the first mark."""
-        last = max((track.state.last_event_ns for track in self._tracks.values()), default=0)
-        return (now_ns - last) / 1e9 if last else 0.0
+        """Seconds since any process passed a mark, or began; 0 before there is one."""
+        last = max((t.state.last_event_ns or t.recording.started_ns for t in self._tracks.values()), default=now_ns)
+        return max(now_ns - last, 0) / 1e9
 
     def usual_stay_s(self) -> float:
         """The longest that the training process has stayed in its present innermost phase before; 0 if never."""
@@ -220,7 +222,10 @@ class Progress:
 
     def is_silent(self, now_ns: int) -> bool:
         """Whether no event has come for a time far outside this phase's own history."""
-        return self.silence_s(now_ns) > max(SILENCE_FLOOR_S, SILENCE_FACTOR * self.usual_stay_s())
+        state = self.state
+        outside = state is not None and (state.starting or state.exit_ns > 0)
+        floor_s = OUTSIDE_SILENCE_FLOOR_S if outside else SILENCE_FLOOR_S
+        return self.silence_s(now_ns) > max(floor_s, SILENCE_FACTOR * self.usual_stay_s())
 
     def update_left_s(self, now_ns: int) -> float | None:
         """How long the running update will still take, by its pace so far; None when there is no telling."""
@@ -252,6 +257,6 @@ class Progress:
         elif state.phase != phase:
             parts.append(state.phase)
         silence_s = self.silence_s(now_ns)
-        if silence_s > SILENCE_FLOOR_S:
+        if self.is_silent(now_ns):
             parts.append(f"no event for {silence_s:.0f} s")
         return " · ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,9 +149,7 @@ def set_up_changes(
         if pair.alike or not first.training or not second.training:
             continue
         key = (pair.first.trial.cell.levels[factor], pair.second.trial.cell.levels[factor])
-        one, other = _flat(first.training), _flat(second.training)
-        names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
-        found.setdefault(key, []).append({name: (one.get(name), other.get(name)) for name in names})
+        found.setdefault(key, []).append(dict(_differences(first.training, second.training)))
     changes = []
     for (first_level, second_level), pairs in found.items():
         common = [
@@ -163,17 +161,22 @@ def set_up_changes(
     return changes
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``; paths of the machine are left out."""
-    flat: dict[str, object] = {}
-    for name, item in value.items():
+def _differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, tuple[object, object]]]:
+    """``("a.b", (1, 2))`` for each value that differs; what stands on one side only is told by its names."""
+    for name in {**one, **other}:
         if not prefix and name == "process":
-            continue
-        if isinstance(item, Mapping):
-            flat |= _flat(item, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = item
-    return flat
+            continue  # paths of the machine
+        first, second = one.get(name), other.get(name)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            yield from _differences(first, second, f"{prefix}{name}.")
+        elif first != second:
+            yield prefix + name, (_names(first), _names(second))
+
+
+def _names(value: object) -> object:
+    return ", ".join(value) if isinstance(value, Mapping) else value
 
 
 def multiples(steps: Sequence[int]) -> bool:

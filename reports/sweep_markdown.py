@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from matrix.analysis import Analysis, Finding, Result
-from matrix.parameters import Level
 from probes import causes
 from probes.causes import Cause
 from probes.verdicts import Verdict
@@ -62,110 +61,109 @@ def render(analysis: Analysis, folder: Path) -> str:
 
 
 def _conclusion(analysis: Analysis, runs: Runs) -> str:
-    failures = sorted(
-        (finding for finding in analysis.findings if finding.verdict.is_failure),
-        key=lambda finding: (not any(map(in_design, finding.results)), finding.verdict not in _STANDS),
-    )
-    sentences: list[str] = []
+    """The first paragraph says what the freeze is; one more for each other finding, and one for the rest."""
+    failures = [finding for finding in _ordered(analysis) if finding.verdict.is_failure]
     if not analysis.ran:
-        sentences.append("**No cell ran, so nothing can be said about the freeze.**")
+        paragraphs = ["**No cell ran, so nothing can be said about the freeze.**"]
     elif not failures:
-        sentences.append(f"**All {len(analysis.ran)} cells that ran are healthy: no freeze was reproduced.**")
+        paragraphs = [f"**All {len(analysis.ran)} cells that ran are healthy: no freeze was reproduced.**"]
     else:
-        sentences += _opening(analysis, failures, runs)
-        for finding in failures:
-            sentences += _of_finding(analysis, finding, runs)
-        sentences += _of_extras(analysis)
-    not_run = Counter(result.observation.headline for result in analysis.results if not result.ran)
-    sentences += [
-        f"{wording.count(number, 'cell')} did not run: {md.text(headline)}."
-        for headline, number in not_run.most_common()
-    ]
-    if analysis.missing:
-        sentences.append(f"{wording.count(analysis.missing, 'trial')} of the plan are still to be run.")
-    return " ".join(sentences)
+        first, *others = [finding for finding in failures if any(map(in_design, finding.results))] or failures
+        paragraphs = [f"{_headline(first, runs)} {_of_finding(analysis, first, runs)}"]
+        paragraphs += [_of_finding(analysis, finding, runs) for finding in others]
+        extras = " ".join(_of_extras(analysis))
+        paragraphs += [extras] if extras else []
+    rest = " ".join(_not_run(analysis))
+    return "\n\n".join([*paragraphs, rest] if rest else paragraphs)
 
 
-def _opening(analysis: Analysis, failures: list[Finding], runs: Runs) -> Iterator[str]:
+def _ordered(analysis: Analysis) -> list[Finding]:
+    """What stands still first, then what ends runs, then the healthy; extra cells after the design."""
+    return sorted(
+        analysis.findings,
+        key=lambda found: (
+            not found.verdict.is_failure,
+            not any(map(in_design, found.results)),
+            found.verdict not in _STANDS,
+        ),
+    )
+
+
+def _headline(finding: Finding, runs: Runs) -> str:
     """The first sentence: what the freeze is."""
-    main = failures[0]
-    seen = [runs.of(result) for result in main.results]
-    hung = [finding for finding in failures if finding.verdict in _HANGS]
-    steps = stood_still_at(seen)
-    observation = main.results[0].observation
-    if main.verdict is Verdict.SLOW_PHASE and steps:
-        again = " and at every multiple of it" if multiples(steps) and len(steps) > 1 else ""
-        nothing = "" if hung else "nothing hangs: "
-        yield (
-            f"**The freeze is a {md.code(main.verdict)} in {md.code(observation.phase)}, at step {steps[0]}{again}: "
-            f"{nothing}the step count stands still while the update works.**"
+    observation = finding.results[0].observation
+    steps = stood_still_at([runs.of(result) for result in finding.results])
+    phase = md.code(observation.phase or "an unknown phase")
+    what = f"{_article(finding.verdict)} {md.code(finding.verdict)}"
+    if finding.verdict is Verdict.SLOW_PHASE and steps:
+        again = ", and again at every multiple of it," if multiples(steps) and len(steps) > 1 else ""
+        return (
+            f"**The freeze is {what}: nothing hangs. At step {steps[0]}{again} the step count stands still while "
+            f"{phase} works.**"
         )
-    else:
-        at = f" at step {observation.step}" if observation.step is not None else ""
-        phase = md.code(observation.phase or "an unknown phase")
-        what = f"{_article(main.verdict)} {md.code(main.verdict)} in {phase}{at}"
-        if main.verdict in _STANDS:
-            yield f"**The freeze is {what}.**"
-        else:
-            yield f"**No run stood still: what stops it is {what}.**"
+    at = f" at step {observation.step}" if observation.step is not None else ""
+    if finding.verdict in _STANDS:
+        return f"**The freeze is {what} in {phase}{at}.**"
+    return f"**No run stood still: what stops it is {what} in {phase}{at}.**"
 
 
 def _article(verdict: Verdict) -> str:
     return "an" if str(verdict)[0] in "aeiou" else "a"
 
 
-def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> Iterator[str]:
-    """Who is struck, by what, and why."""
-    struck = [result for result in finding.results if in_design(result)]
-    if not struck:
-        return  # told among the extra cells
+def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> str:
+    """Who is struck, by what, why, and what it does not depend on."""
+    struck = [result for result in finding.results if in_design(result)] or list(finding.results)
     example = struck[0].observation
-    cells = _cells(analysis, finding, len(struck))
     seen = [runs.of(result) for result in struck]
+    cells = _cells(analysis, finding, len(struck))
     where = md.code(example.culprit) if example.culprit else "an unknown function"
     library = f" of {md.code(example.library)}" if example.library else ""
+    cause = causes.by_id(example.cause)
+    because = f", because {cause.title}" if cause else ""
     if finding.verdict is Verdict.SLOW_PHASE:
         times = pace(seen)
         figures = (
-            f": a rollout takes {wording.seconds(times.collect_s)}, the update after it "
-            f"{wording.seconds(times.train_s)} (medians), {times.train_s / times.collect_s:.1f} times as long"
+            f"a rollout takes {wording.seconds(times.collect_s)}, the update after it "
+            f"{wording.seconds(times.train_s)} (medians), {times.train_s / times.collect_s:.1f} times as long; "
             if times
             else ""
         )
-        yield f"{cells} it is {where}{library} that takes the time{figures}."
+        sentence = f"{cells} {figures}the time goes into {where}{library}{because}."
     elif example.exception is not None:
-        yield (
-            f"{cells} the run ends in {md.code(example.phase or 'an unknown phase')} at step {example.step} by "
-            f"{md.code(_first_line(example.exception))}, from {where}{library}."
+        first = "the first " if all(_times_entered(run, example.phase) == 1 for run in seen) else ""
+        sentence = (
+            f"{cells} the run ends by {_article(finding.verdict)} {md.code(finding.verdict)} in {first}"
+            f"{md.code(example.phase or 'an unknown phase')}, at step {example.step}: "
+            f"{md.code(_first_line(example.exception))}, from {where}{library}{because}."
         )
     else:
-        yield f"{cells} the verdict is {md.code(finding.verdict)}, in {where}{library}."
-    cause = causes.by_id(example.cause)
-    if cause is not None:
-        yield f"The reason: {cause.title}."
+        sentence = f"{cells} the verdict is {md.code(finding.verdict)}, in {where}{library}{because}."
     idle = irrelevant(analysis, finding)
     if idle:
-        names = wording.listed([f"{md.code(name)} ({wording.count(pairs, 'pair')})" for name, pairs in idle])
-        yield f"It is not {_by_factors(idle)}: cells that differ only in {names} end alike, every one."
+        names = wording.listed([f"{md.code(name)} ({wording.count(pairs, 'pair')})" for name, pairs in idle], "or")
+        neither = "Neither " if len(idle) > 1 else ""
+        blamed = wording.listed([md.code(name) for name, _ in idle], "nor")
+        verb = "is the cause" if neither else "is not the cause"
+        sentence += f" {neither}{blamed} {verb}: cells that differ only in {names} end alike, every one."
+    return sentence
+
+
+def _times_entered(run: Run, phase: str | None) -> int | None:
+    phases = run.diagnosis.timing.phases if run.diagnosis else {}
+    return int(phases[phase]["count"]) if phase in phases else None
 
 
 def _cells(analysis: Analysis, finding: Finding, number: int) -> str:
-    """``In the 6 cells with adapter=off`` and the like."""
+    """``In all 6 cells that ran with adapter=off, and only in those,`` and the like."""
     levels = who(analysis, finding)
     in_all = sum(in_design(result) for result in analysis.ran)
     if levels is None:
         return f"In {number} of the {in_all} cells that ran"
     if not levels:
         return f"In all {in_all} cells that ran"
-    return f"In all {number} cells that ran with {_levels(levels)}, and only in those,"
-
-
-def _levels(levels: dict[str, Level]) -> str:
-    return wording.listed([md.code(f"{name}={level}") for name, level in levels.items()])
-
-
-def _by_factors(idle: list[tuple[str, int]]) -> str:
-    return wording.listed([md.code(name) for name, _ in idle], "or")
+    named = wording.listed([md.code(f"{name}={level}") for name, level in levels.items()])
+    return f"In all {wording.count(number, 'cell')} that ran with {named}, and only in those,"
 
 
 def _of_extras(analysis: Analysis) -> Iterator[str]:
@@ -174,13 +172,33 @@ def _of_extras(analysis: Analysis) -> Iterator[str]:
             observation = result.observation
             what = md.code(observation.verdict)
             if observation.exception:
-                what += f" ({md.code(_first_line(observation.exception))}, step {observation.step})"
-            yield f"The extra cell {md.code(result.trial.cell.label)} ends as {what}."
+                what += f" ({md.code(_first_line(observation.exception))}, at step {observation.step})"
+            yield f"The extra cell {md.code(_label(analysis, result))} ends as {what}."
+
+
+def _not_run(analysis: Analysis) -> Iterator[str]:
+    not_run = Counter(result.observation.headline for result in analysis.results if not result.ran)
+    for headline, number in not_run.most_common():
+        yield f"{wording.count(number, 'cell')} did not run: {md.text(headline)}."
+    if analysis.missing:
+        yield f"{wording.count(analysis.missing, 'trial')} of the plan are still to be run."
 
 
 def _first_line(message: str) -> str:
     lines = message.strip().splitlines()
     return lines[0].rstrip(": ") if lines else ""
+
+
+def _label(analysis: Analysis, result: Result) -> str:
+    """The trial's label without the levels that all trials that ran have in common."""
+    ran = analysis.ran or analysis.results
+    common = {
+        f"{name}={level}"
+        for name, level in ran[0].trial.cell.levels.items()
+        if all(other.trial.cell.levels.get(name) == level for other in ran)
+    }
+    words = [word for word in result.trial.label.split(" ") if word not in common]
+    return " ".join(words) or result.trial.label
 
 
 # What was run
@@ -288,18 +306,20 @@ def _set_up(analysis: Analysis, runs: Runs) -> Iterator[str]:
 
 def _findings(analysis: Analysis, runs: Runs) -> Iterator[str]:
     yield "## Findings"
-    for number, finding in enumerate(analysis.findings, 1):
+    for number, finding in enumerate(_ordered(analysis), 1):
         seen = [runs.of(result) for result in finding.results]
         yield f"### {number}. {md.text(finding.signature)}"
-        yield f"{wording.count(len(seen), 'run')}: " + ", ".join(md.code(r.result.trial.label) for r in seen) + "."
+        yield (
+            f"{wording.count(len(seen), 'run')}: " + ", ".join(md.code(_label(analysis, r.result)) for r in seen) + "."
+        )
         if not finding.verdict.is_failure:
-            yield from _pace_table(seen)
+            yield from _pace_table(analysis, seen)
             continue
         cause = causes.by_id(finding.results[0].observation.cause)
         if cause is not None:
             yield from _why(cause)
-        yield from _pace_table(seen)
-        yield from _best_evidence(seen)
+        yield from _pace_table(analysis, seen)
+        yield from _best_evidence(analysis, seen)
 
 
 def _why(cause: Cause) -> Iterator[str]:
@@ -307,10 +327,10 @@ def _why(cause: Cause) -> Iterator[str]:
     yield f"**What helps:** {cause.advice} (<{cause.reference}>)"
 
 
-def _pace_table(seen: list[Run]) -> Iterator[str]:
+def _pace_table(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     rows = [
         (
-            md.code(run.result.trial.label),
+            md.code(_label(analysis, run.result)),
             str(item["step"]),
             wording.seconds(item["collect_s"]),
             wording.seconds(item["train_s"]),
@@ -325,7 +345,7 @@ def _pace_table(seen: list[Run]) -> Iterator[str]:
         yield table if len(rows) <= _MAX_ROWS else md.fold(f"{len(rows)} iterations", table)
 
 
-def _best_evidence(seen: list[Run]) -> Iterator[str]:
+def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     """One run's evidence in full: the one whose verdict is surest."""
     known = [run for run in seen if run.diagnosis is not None]
     if not known:
@@ -334,7 +354,7 @@ def _best_evidence(seen: list[Run]) -> Iterator[str]:
     best = max(known, key=lambda run: run.diagnosis.confidence if run.diagnosis else 0.0)
     diagnosis = best.diagnosis
     assert diagnosis is not None  # noqa: S101 - filtered above
-    yield f"Evidence, from {md.code(best.result.trial.label)} (confidence {diagnosis.confidence:.2f}):"
+    yield f"Evidence, from {md.code(_label(analysis, best.result))} (confidence {diagnosis.confidence:.2f}):"
     yield "\n".join(f"- {md.text(item.says)}" for item in diagnosis.evidence)
     yield from _samples(best)
     phases = diagnosis.timing.phases
@@ -392,7 +412,7 @@ def _claims(analysis: Analysis) -> Iterator[str]:
 
 
 def _by_hand(analysis: Analysis, runs: Runs) -> str:
-    shown: list[Result] = [finding.results[0] for finding in analysis.findings]
+    shown: list[Result] = [finding.results[0] for finding in _ordered(analysis)]
     if not shown:
         return "No cell ran."
     parts = ["One cell of each finding, under the probes; without `freezelab run --` it trains as it is."]

@@ -9,14 +9,16 @@ from probes.diagnosis import Culprit
 
 
 def seconds(value: float | None) -> str:
-    """``15.6 s``, ``0.42 s``, ``3 ms``; an em dash for unknown."""
+    """``15.6 s``, ``0.42 s``, ``3 ms``, ``40 µs``; an em dash for unknown."""
     if value is None:
         return "—"
     if value >= 10:
         return f"{value:.1f} s"
     if value >= 0.1:
         return f"{value:.2f} s"
-    return f"{value * 1e3:.2g} ms"
+    if value >= 1e-3:
+        return f"{value * 1e3:.2g} ms"
+    return f"{value * 1e6:.0f} µs"
 
 
 def place(culprit: Culprit) -> str:

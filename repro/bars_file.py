@@ -89,7 +89,7 @@ def _read_parquet(path: Path) -> _Table:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise BarsError("reading Parquet needs pyarrow: install it in this environment, or give CSV") from error
+        raise BarsError(f"Parquet needs pyarrow, give CSV or install it here ({_one_line(error)})") from error
     with path.open("rb") as file:
         try:
             _check_columns(parquet.read_schema(file).names)

@@ -61,7 +61,7 @@ def train(options: Options, env: Any) -> Any:
         model.n_steps = options.conservative_n_steps
         model.batch_size = options.conservative_batch_size
     if options.clear_gpu_memory == "on":
-        _clear_gpu_memory()
+        clear_gpu_memory()
     started = time.monotonic()
     model.learn(options.steps_to_learn, progress_bar=_progress_bar(options))
     seconds = time.monotonic() - started
@@ -186,7 +186,8 @@ def _terminal_logger(options: Options) -> Any:
     return Logger(folder=None, output_formats=[HumanOutputFormat(sys.stdout)] if options.verbose else [])
 
 
-def _clear_gpu_memory() -> None:
+def clear_gpu_memory() -> None:
+    """Give back what Python and torch hold without need; without a GPU only the former."""
     import torch
 
     gc.collect()

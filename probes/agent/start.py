@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 from typing import Any
 
@@ -41,7 +42,12 @@ def start() -> None:
     failure.install(open_recorder)
     hooks.install({name: opening(patch) for name, patch in PATCHES.items()})
     atexit.register(_note_exit)
+    # Called before the threads that are left are waited for; atexit, only after.
+    register_early = getattr(threading, "_register_atexit", None)
+    if register_early is not None:
+        register_early(_note_exit)
 
 
 def _note_exit() -> None:
-    recorder.words[layout.EXIT_NS] = time.monotonic_ns()
+    if recorder.words[layout.EXIT_NS] == 0:
+        recorder.words[layout.EXIT_NS] = time.monotonic_ns()

@@ -31,6 +31,6 @@ CAUSE = Cause(
         "refuses it; with more, it overflows."
     ),
     advice="Give n_steps and batch_size to the constructor, or to load(..., n_steps=...), so that the buffer fits.",
-    reference="https://github.com/DLR-RM/stable-baselines3/issues/1404",
+    reference="https://github.com/DLR-RM/stable-baselines3/blob/master/stable_baselines3/common/on_policy_algorithm.py",
     matches=_matches,
 )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,6 +164,26 @@ SCENARIOS = {
         ppo(steps=128) + "threading.Thread(target=threading.Event().wait).start()\n",
         STOP,
     ),
+    "loading": Scenario(
+        ENV + "Market().reset()\nthreading.Lock().acquire()\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()\n",
+        STOP,
+    ),
+    # A policy that never gets anywhere, and nothing that would end its episode.
+    "episode": Scenario(
+        ENV
+        + textwrap.dedent("""
+        from stable_baselines3 import PPO
+        from stable_baselines3.common.callbacks import EvalCallback
+        from stable_baselines3.common.monitor import Monitor
+
+        class Endless(Market):
+            length = -1
+
+        model = PPO("MlpPolicy", Market(), n_steps=64, batch_size=32, n_epochs=2, seed=1, device="cpu")
+        model.learn(1280, callback=EvalCallback(Monitor(Endless()), eval_freq=100, n_eval_episodes=1, verbose=0))
+        """),
+        {"limit_s": 14.0},
+    ),
     "pause": Scenario(
         ppo("""
         def quote(self):
@@ -273,8 +292,9 @@ def test_every_diagnosis_keeps_the_contract(scenario: str, outcome: Outcome) -> 
         "meta.json", "flight", "stdout.log", "stderr.log", "readings.jsonl", "diagnosis.json",
     }  # fmt: skip
     assert all(alternative.why_not for alternative in outcome.diagnosis.alternatives)
-    assert outcome.diagnosis.environment["python"] == sys.version.split()[0]
-    assert outcome.diagnosis.environment["training"]["libraries"]["torch"]
+    if scenario != "loading":
+        assert outcome.diagnosis.environment["python"] == sys.version.split()[0]
+        assert outcome.diagnosis.environment["training"]["libraries"]["torch"]
 
 
 @about(*SCENARIOS)
@@ -325,7 +345,22 @@ def test_two_locks_taken_in_opposite_order_are_a_deadlock(scenario: str, outcome
     assert outcome.of_kind("step-stands-still") is None
 
 
-@about("two-locks", "sampling", "socket", "lingering")
+@about("episode")
+def test_an_evaluation_that_never_ends_is_told_as_such(scenario: str, outcome: Outcome) -> None:
+    assert outcome.diagnosis.verdict is Verdict.SLOW_PHASE, outcome
+    assert outcome.diagnosis.phase == "eval"
+    assert outcome.diagnosis.step == 100
+    assert outcome.diagnosis.culprit is not None
+
+
+@about("loading")
+def test_a_lock_that_is_never_released_before_training_is_a_deadlock_in_setup(scenario: str, outcome: Outcome) -> None:
+    assert outcome.diagnosis.verdict is Verdict.DEADLOCK, outcome
+    assert outcome.diagnosis.phase == "setup"
+    assert outcome.diagnosis.step is None
+
+
+@about("two-locks", "sampling", "socket", "lingering", "loading")
 def test_a_freeze_is_told_once_and_the_run_ended_soon_after(scenario: str, outcome: Outcome) -> None:
     told = [status.diagnosis for status in outcome.statuses if status.diagnosis is not None]
     assert len(told) == 1, outcome
@@ -426,12 +461,12 @@ def test_a_recurrent_update_that_runs_step_by_step_is_a_slow_phase_of_known_caus
 
 
 @pytest.fixture
-def watching(tmp_path: Path) -> Iterator[Callable[..., Diagnosis]]:
+def watching(tmp_path: Path) -> Callable[..., Diagnosis]:
     def run(*command: str | Path, out: Path = tmp_path / "out", **options: Any) -> Diagnosis:
         options = {"limit_s": 60.0, "stdin_null": True, **options}
         return watch([str(part) for part in command], WatchOptions(out=out, **options))
 
-    yield run
+    return run
 
 
 def test_should_stop_ends_the_run_and_all_that_it_started(
@@ -590,4 +625,3 @@ def test_the_command_gets_its_folder_its_environment_and_its_output(
     meta = json.loads((tmp_path / "out" / "meta.json").read_text())
     assert meta["schema"] == "freezelab.run/1"
     assert meta["cwd"] == str(tmp_path / "elsewhere")
-    assert isinstance(subprocess.run, Callable)  # type: ignore[arg-type]

@@ -68,7 +68,7 @@ def failed(step: int = 2048) -> Diagnosis:
         confidence=1.0,
         summary="The run ended by RuntimeError.",
         command=("python", "train.py"),
-        timing=Timing(observed_s=5.0),
+        timing=Timing(observed_s=5.0, phases={"train": {"count": 1, "total_s": 0.1, "max_s": 0.1}}),
         phase="train",
         step=step,
         culprit=Culprit("_process_sequence", POLICIES, 190, None, "sb3_contrib"),

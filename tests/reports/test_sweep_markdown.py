@@ -25,25 +25,34 @@ def as_measured(levels: dict[str, Any], step: int = 2048) -> Any:
 
 
 def conclusion(text: str) -> str:
-    return text.split("\n\n")[1]
+    return text.partition("## What was run")[0].partition("\n\n")[2].strip()
+
+
+def first_paragraph(text: str) -> str:
+    return conclusion(text).split("\n\n")[0]
 
 
 def test_the_first_paragraph_tells_what_the_freeze_is(sweep: Sweep) -> None:
-    text = conclusion(sweep_markdown.render(*sweep(FACTORS, as_measured)))
-    assert "`slow-phase` in `train`, at step 2048 and at every multiple of it" in text
-    assert "nothing hangs" in text
+    text = first_paragraph(sweep_markdown.render(*sweep(FACTORS, as_measured)))
+    assert "`slow-phase`: nothing hangs. At step 2048, and again at every multiple of it" in text
+    assert "the step count stands still while `train` works" in text
     assert "`_process_sequence` of `sb3_contrib`" in text
     assert "a rollout takes 2.00 s, the update after it 16.0 s (medians), 8.0 times as long" in text
     assert "In all 3 cells that ran with `adapter=off`, and only in those" in text
+    assert "`env` is not the cause: cells that differ only in `env` (3 pairs) end alike" in text
+
+
+def test_what_ends_the_other_cells_is_told_too(sweep: Sweep) -> None:
+    text = conclusion(sweep_markdown.render(*sweep(FACTORS, as_measured)))
+    assert "by an `exception` in the first `train`, at step 2048" in text
     assert "RuntimeError: Expected hidden[0] size (1, 64, 256), got [1, 1, 256]" in text
-    assert "It is not `env`" in text
     assert "6 cells did not run: skipped: no CUDA device" in text
 
 
 @pytest.mark.parametrize("step", [1536, 512])
 def test_the_report_follows_the_step(sweep: Sweep, step: int) -> None:
     text = conclusion(sweep_markdown.render(*sweep(FACTORS, lambda levels: as_measured(levels, step))))
-    assert f"at step {step} and at every multiple of it" in text
+    assert f"At step {step}, and again at every multiple of it" in text
     assert "2048" not in text
 
 
@@ -53,7 +62,7 @@ def test_the_report_follows_the_factor_that_matters(sweep: Sweep) -> None:
         sweep_markdown.render(*sweep(factors, lambda levels: slow() if levels["env"] == "hill" else healthy()))
     )
     assert "In all 2 cells that ran with `env=hill`, and only in those" in text
-    assert "It is not `adapter`" in text
+    assert "`adapter` is not the cause" in text
 
 
 def test_an_interaction_of_two_factors_is_named(sweep: Sweep) -> None:
@@ -88,7 +97,7 @@ def test_extra_cells_are_told_apart_from_the_design(sweep: Sweep) -> None:
         return healthy() if "policy" in levels else as_measured(levels)
 
     text = sweep_markdown.render(*sweep(FACTORS, outcomes, extras))
-    assert "The extra cell `env=sea adapter=off device=cpu policy=Mlp` ends as `healthy`" in conclusion(text)
+    assert "The extra cell `env=sea adapter=off policy=Mlp` ends as `healthy`" in conclusion(text)
     assert "In all 3 cells that ran with `adapter=off`, and only in those" in conclusion(text)
     assert "a control" in text
 

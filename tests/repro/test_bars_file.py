@@ -221,11 +221,11 @@ def test_parquet_without_pyarrow_says_what_to_install(
 
     def without_pyarrow(name: str, *rest: Any, **named: Any) -> Any:
         if name.startswith("pyarrow"):
-            raise ImportError(name)
+            raise ImportError("no pyarrow")
         return real(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without_pyarrow)
-    with pytest.raises(BarsError, match="needs pyarrow: install it in this environment, or give CSV"):
+    with pytest.raises(BarsError, match=r"Parquet needs pyarrow, give CSV or install it here \(no pyarrow\)"):
         load_bars(path)
 
 

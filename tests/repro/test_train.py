@@ -17,7 +17,7 @@ import repro
 from repro.bars import Bars
 from repro.envs import ENVIRONMENTS
 from repro.market import synthetic_market
-from repro.train import main
+from repro.train import clear_gpu_memory, main
 
 from .conftest import SMALL, Program, rows_of, write_csv
 
@@ -74,25 +74,23 @@ def test_threads_are_torch_s(plain_env: str, monkeypatch: pytest.MonkeyPatch) ->
     assert asked == [3]
 
 
-@pytest.mark.usefixtures("in_folder")
-def test_gpu_memory_is_cleared_only_where_there_is_a_gpu(plain_env: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("available", [True, False])
+def test_gpu_memory_is_cleared_only_where_there_is_a_gpu(available: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     cleared: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: cleared.append(True))
-    for available in (False, True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=available: there)
-        clear = ("--clear-gpu-memory", "on", "--policy", "MlpPolicy")
-        assert main(["--env", plain_env, *clear, *SMALL]) == 0
-        assert cleared == [True] * available
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    clear_gpu_memory()
+    assert cleared == [True] * available
 
 
 @pytest.mark.usefixtures("in_folder")
-def test_without_tqdm_there_is_a_note_instead_of_a_progress_bar(
+def test_without_tqdm_and_rich_there_is_a_note_instead_of_a_progress_bar(
     plain_env: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tqdm" else real(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("tqdm", "rich") else real(name))
     assert main(["--env", plain_env, "--policy", "MlpPolicy", "--progress", "on", *SMALL]) == 0
-    assert "repro: no progress bar, tqdm not installed" in capsys.readouterr().err
+    assert capsys.readouterr().err == "repro: no progress bar, tqdm and rich not installed\n"
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
@@ -182,11 +180,11 @@ def test_the_conservative_settings_never_train(plain_env: str, program: Program)
 @pytest.mark.usefixtures("in_folder")
 def test_conservative_settings_of_the_size_it_was_built_with_train(plain_env: str) -> None:
     same = ("--conservative-n-steps", "64", "--conservative-batch-size", "16")
-    assert main(["--env", plain_env, "--conservative", "on", *same, *SMALL]) == 0
+    assert main(["--env", plain_env, "--conservative", "on", *same, "--clear-gpu-memory", "on", *SMALL]) == 0
 
 
 @pytest.mark.usefixtures("in_folder")
-def test_the_control_without_recurrence_is_ppo(plain_env: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_control_without_recurrence_is_ppo(plain_env: str) -> None:
     assert main(["--env", plain_env, "--policy", "MlpPolicy", *SMALL, "--save", "ppo.zip"]) == 0
     assert PPO.load("ppo.zip").num_timesteps == 128
 

@@ -21,7 +21,7 @@ from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.supervisor import CommandNotFoundError
 from probes.watch import FolderNotWritableError, WatchOptions, watch
 from reports import run_markdown, sweep_markdown, terminal
-from repro import train
+from repro.options import parser as training_parser
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -186,7 +186,7 @@ def _count(text: str) -> int:
 
 def _matrix(options: argparse.Namespace) -> int:
     path = options.file or (Path(DEFAULT) if Path(DEFAULT).exists() else preset())
-    plan = load_plan(path, parameters_from(train.parser()))
+    plan = load_plan(path, parameters_from(training_parser()))
     out = options.out or Path("runs") / path.stem
     find_uv()
     stacks.check_permission()

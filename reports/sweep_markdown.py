@@ -30,6 +30,7 @@ _HANGS = (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG)
 _STANDS = (*_HANGS, Verdict.SLOW_PHASE, Verdict.SLOWDOWN)
 """What a person calls a freeze: the process is there and does not move. The others end it."""
 _MAX_ROWS = 12
+_MAX_CHANGES = 6
 
 
 def render(analysis: Analysis, folder: Path) -> str:
@@ -70,7 +71,9 @@ def _conclusion(analysis: Analysis, runs: Runs) -> str:
     else:
         first, *others = [finding for finding in failures if any(map(in_design, finding.results))] or failures
         paragraphs = [f"{_headline(first, runs)} {_of_finding(analysis, first, runs)}"]
-        paragraphs += [_of_finding(analysis, finding, runs) for finding in others]
+        paragraphs += [
+            _of_finding(analysis, finding, runs) + _really_changes(analysis, finding, runs) for finding in others
+        ]
         extras = " ".join(_of_extras(analysis))
         paragraphs += [extras] if extras else []
     rest = " ".join(_not_run(analysis))
@@ -147,6 +150,23 @@ def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> str:
         verb = "is the cause" if neither else "is not the cause"
         sentence += f" {neither}{blamed} {verb}: cells that differ only in {names} end alike, every one."
     return sentence
+
+
+def _really_changes(analysis: Analysis, finding: Finding, runs: Runs) -> str:
+    """What the level that tells these runs from the others changes inside the training, if it is little."""
+    levels = who(analysis, finding)
+    if levels is None or len(levels) != 1:
+        return ""
+    (factor, level), *_ = levels.items()
+    for first, second, changes in set_up_changes(analysis, runs, factor):
+        if level in (first, second) and 0 < len(changes) <= _MAX_CHANGES:
+            told = [
+                f"{md.code(name)} from {md.code(one if level == second else other)} "
+                f"to {md.code(other if level == second else one)}"
+                for name, one, other in changes
+            ]
+            return f" Inside the training, {md.code(f'{factor}={level}')} changes {wording.listed(told)}."
+    return ""
 
 
 def _times_entered(run: Run, phase: str | None) -> int | None:

@@ -46,6 +46,10 @@ def test_what_ends_the_other_cells_is_told_too(sweep: Sweep) -> None:
     text = conclusion(sweep_markdown.render(*sweep(FACTORS, as_measured)))
     assert "by an `exception` in the first `train`, at step 2048" in text
     assert "RuntimeError: Expected hidden[0] size (1, 64, 256), got [1, 1, 256]" in text
+    assert (
+        "Inside the training, `adapter=on` changes `recurrent_modules.lstm_actor.batch_first` from `False` to `True`."
+        in text
+    )
     assert "6 cells did not run: skipped: no CUDA device" in text
 
 

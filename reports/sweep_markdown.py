@@ -181,9 +181,11 @@ def _cells(analysis: Analysis, finding: Finding, number: int) -> str:
     if levels is None:
         return f"In {number} of the {in_all} cells that ran"
     if not levels:
-        return f"In all {in_all} cells that ran"
+        return "In the one cell that ran" if in_all == 1 else f"In all {in_all} cells that ran"
     named = wording.listed([md.code(f"{name}={level}") for name, level in levels.items()])
-    return f"In all {wording.count(number, 'cell')} that ran with {named}, and only in those,"
+    if number == 1:
+        return f"In the one cell that ran with {named}, and only there,"
+    return f"In all {number} cells that ran with {named}, and only in those,"
 
 
 def _of_extras(analysis: Analysis) -> Iterator[str]:

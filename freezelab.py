@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from matrix.analysis import STORE_FILE, Analysis, analyse_folder
 from matrix.errors import MatrixError
@@ -16,11 +21,12 @@ from matrix.plan_file import load_plan
 from matrix.presets import DEFAULT, preset
 from matrix.sweep import run_sweep
 from matrix.uv import find_uv
-from probes import stacks
+from probes import doctor, heap_check, heap_ladder, heap_moves, stacks
+from probes.attach import AttachOptions, attach
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.supervisor import CommandNotFoundError
-from probes.watch import FolderNotWritableError, WatchOptions, watch
-from reports import run_markdown, sweep_markdown, terminal
+from probes.watch import FolderNotWritableError, Status, WatchOptions, watch
+from reports import doctor_text, heap_check_markdown, run_markdown, sweep_markdown, terminal, waits_text
 from repro.options import parser as training_parser
 
 EXIT_OK = 0
@@ -39,12 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        with _told_to_end():
+            return run(options)
     except (
         UsageError,
         CommandNotFoundError,
         FolderNotWritableError,
         InvalidDiagnosisError,
+        heap_check.InvalidHeapCheckError,
+        doctor.NotAPythonError,
         MatrixError,
     ) as error:
         print(f"freezelab: {error}", file=sys.stderr)
@@ -57,22 +66,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM and the loss of the terminal are taken like Ctrl-C: everything that was started is ended."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="freezelab",
         description="Find out why a reinforcement-learning training run stopped moving.",
         epilog="examples:\n"
         "  freezelab run -- python train.py\n"
+        "  freezelab attach 4711\n"
         "  freezelab matrix matrix.toml\n"
         "  freezelab report runs/20261124-120000\n"
+        "  freezelab doctor --env ~/venvs/training\n"
         "exit codes: 0 healthy or done, 2 bad usage or input, 3 a freeze, crash or error was diagnosed,\n"
         "            4 could not observe, 130 Ctrl-C",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_attach(commands)
     _add_matrix(commands)
     _add_report(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -84,6 +112,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog="examples:\n"
         "  freezelab run -- python train.py --env CartPole-v1\n"
         "  freezelab run --limit 600 --on-freeze stop --out runs/night -- python -m mypackage.train\n"
+        "  freezelab run --heap-check -- python train.py\n"
         "  freezelab run --json -- python train.py > diagnosis.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -101,6 +130,15 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         choices=("report", "stop"),
         default="report",
         help="go on after a settled freeze, or end the run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--heap-check",
+        nargs="?",
+        choices=("on-crash", "always"),
+        const="on-crash",
+        metavar="WHEN",
+        help="after a crash that a damaged heap explains (or always), run the command again under each of glibc's "
+        "and AddressSanitizer's checks, and say how the fault moved: on-crash (the default) or always",
     )
     parser.add_argument("--no-stacks", action="store_true", help="do without py-spy (no stacks, no profile)")
     parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
@@ -126,35 +164,110 @@ def _run(options: argparse.Namespace) -> int:
         stacks.check_permission()
     out = options.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     live = terminal.LiveLine()
-    to_out = sys.stderr.buffer if options.json else sys.stdout.buffer
 
-    def show(stream_of: Callable[[], object]) -> Callable[[bytes], None]:
+    def into(stream: TextIO) -> Callable[[bytes], None]:
         def write(piece: bytes) -> None:
             live.clear()
-            stream = to_out if stream_of() is sys.stdout else sys.stderr.buffer
-            stream.write(piece)
+            stream.buffer.write(piece)
             stream.flush()
 
         return write
 
-    diagnosis = watch(
-        command,
-        WatchOptions(
-            out=out,
-            limit_s=options.limit,
-            confirm_after_s=options.confirm_after,
-            on_freeze=options.on_freeze,
-            stacks=not options.no_stacks,
-            show_out=show(lambda: sys.stdout),
-            show_err=show(lambda: sys.stderr),
-            on_status=live.show,
-        ),
+    watching = WatchOptions(
+        out=out,
+        limit_s=options.limit,
+        confirm_after_s=options.confirm_after,
+        on_freeze=options.on_freeze,
+        stacks=not options.no_stacks,
+        # With --json standard output holds one document and nothing else.
+        show_out=into(sys.stderr if options.json else sys.stdout),
+        show_err=into(sys.stderr),
+        on_status=live.show,
     )
+    try:
+        diagnosis = watch(command, watching)
+        if options.heap_check == "always" or (options.heap_check and heap_moves.touches_heap(diagnosis)):
+            live.clear()
+            diagnosis = _look_again(command, diagnosis, watching, live)
+    except KeyboardInterrupt:
+        live.clear()
+        if (out / "diagnosis.json").exists():
+            _tell(Diagnosis.load(out / "diagnosis.json"), out, as_json=options.json)
+        raise
     live.clear()
-    (out / "diagnosis.md").write_text(run_markdown.render(diagnosis), encoding="utf-8")
+    _tell(diagnosis, out, as_json=options.json)
+    return EXIT_DIAGNOSED if diagnosis.verdict.is_failure else EXIT_OK
+
+
+def _look_again(command: Sequence[str], first: Diagnosis, watching: WatchOptions, live: terminal.LiveLine) -> Diagnosis:
+    """Climbs the ladder of heap checks; returns the diagnosis that names what was found."""
+    rungs = len(heap_ladder.LADDER)
+    print(f"\nfreezelab: {first.verdict}; looking at the heap again, {rungs} runs at most", file=sys.stderr)
+
+    def show(place: int, rung: heap_ladder.Rung, status: Status) -> None:
+        line = f"heap check {place + 1}/{rungs}, {rung.id} · {status.line}"
+        live.show(dataclasses.replace(status, line=line, suspicious=True, diagnosis=None))
+
+    def tell(attempt: heap_check.Attempt) -> None:
+        live.clear()
+        print(f"freezelab: {heap_check_markdown.line(attempt)}", file=sys.stderr)
+
+    diagnosis = heap_check.announce(first, watching.out)
+    heap_check.climb(command, first, watching, on_status=show, on_attempt=tell)
+    return diagnosis
+
+
+def _tell(diagnosis: Diagnosis, out: Path, *, as_json: bool) -> None:
+    """Writes the report of a run and says what it says."""
+    check = heap_check.HeapCheck.load(out)
+    (out / "diagnosis.md").write_text(run_markdown.render(diagnosis, check), encoding="utf-8")
     print(f"\n{terminal.summary(diagnosis)}\nreport    {out / 'diagnosis.md'}", file=sys.stderr)
-    if options.json:
+    if as_json:
         print(json.dumps(diagnosis.to_json(), indent=1))
+
+
+def _add_attach(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "attach",
+        help="diagnose a Python process that hangs already",
+        description="Looks at a process, its threads and its children for a few seconds: where they stand, what each "
+        "waits on, and who is at the other end. Nothing is touched: the process is not stopped and goes on afterwards.",
+        epilog="examples:\n"
+        "  freezelab attach 4711\n"
+        "  freezelab attach 4711 --for 20 --out runs/night\n"
+        "  freezelab attach --json $(pgrep -f train.py) > diagnosis.json\n"
+        "exit codes: 0 nothing wrong was seen, 3 a freeze was diagnosed, 4 the process can't be looked at",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pid", type=_pid, metavar="PID", help="the process, as ps or pgrep -af python show it")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder for the report (default: runs/DATE-TIME)")
+    parser.add_argument(
+        "--for",
+        dest="for_s",
+        type=_positive,
+        default=AttachOptions.for_s,
+        metavar="S",
+        help="look at it for S seconds (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
+    parser.set_defaults(run=_attach)
+
+
+def _pid(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a process, such as 4711")
+    return int(text)
+
+
+def _attach(options: argparse.Namespace) -> int:
+    out = options.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
+    try:
+        diagnosis = attach(options.pid, AttachOptions(out=out, for_s=options.for_s))
+    except KeyboardInterrupt:
+        print(f"freezelab: interrupted; process {options.pid} goes on as it was", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    _tell(diagnosis, out, as_json=options.json)
+    print(f"\n{waits_text.text(diagnosis)}", file=sys.stderr)
     return EXIT_DIAGNOSED if diagnosis.verdict.is_failure else EXIT_OK
 
 
@@ -236,9 +349,39 @@ def _report(options: argparse.Namespace) -> int:
         print(json.dumps(diagnosis.to_json(), indent=1))
         return EXIT_OK
     report = folder / "diagnosis.md"
-    report.write_text(run_markdown.render(diagnosis), encoding="utf-8")
+    report.write_text(run_markdown.render(diagnosis, heap_check.HeapCheck.load(folder)), encoding="utf-8")
     print(report)
     return EXIT_OK
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="say what this machine permits, and what helps where something stands in the way",
+        description="Examines the machine and the Python that trains. Nothing is installed, imported or changed.",
+        epilog="examples:\n  freezelab doctor\n  freezelab doctor --env ~/venvs/training\n  freezelab doctor --json\n"
+        "exit codes: 0 nothing blocks observing, 4 something does",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--env", type=Path, metavar="PATH", help="the environment, or the Python, that trains (default: what python is)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as one JSON document on stdout")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    examined = doctor.examine(doctor.find_python(options.env))
+    try:
+        uv = find_uv()
+    except MatrixError:
+        uv = None
+    findings = doctor.consult(doctor.this_machine(examined, uv=uv))
+    if options.json:
+        print(json.dumps(doctor_text.as_json(findings, examined), indent=1))
+    else:
+        print(doctor_text.text(findings))
+    return EXIT_BLIND if doctor_text.blocks_observing(findings) else EXIT_OK
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 _AGENT = str(Path(__file__).parent / "agent")
 _SITE = ("site-packages", "dist-packages")
+_WITHOUT_FILE = ("<dynamic-code>", "<stdin>", "<ipython-input")
 _ENGINES = frozenset({"torch", "numpy", "scipy", "_distutils_hack"})
 
 
@@ -15,12 +16,19 @@ def is_ours(file: str) -> bool:
     return file.startswith(_AGENT)
 
 
+def is_without_file(file: str) -> bool:
+    """Whether it is the user's code that Python got without a file: typed in, or sent to a worker by cloudpickle."""
+    return file.startswith(_WITHOUT_FILE)
+
+
 def library(file: str) -> str | None:
     """
     Top-level package below site-packages, ``python`` for the standard library, None for other code.
 
     Frames without a Python file (native ones) belong to the shared object they are in.
     """
+    if is_without_file(file):
+        return None
     if file.startswith("<") or not file.endswith(".py"):
         return Path(file).name or None
     parts = Path(file).parts
@@ -44,6 +52,8 @@ def module(file: str) -> str | None:
 
 def is_engine(file: str) -> bool:
     """Whether a frame only carries out what the code above it asked for: it explains nothing by itself."""
+    if is_without_file(file):
+        return False
     owner = library(file)
     return owner == "python" or owner in _ENGINES or not file.endswith(".py")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes import code
+from probes import code, workers
 from probes.diagnosis import Culprit, Evidence
-from probes.evidence import PHASE_FUNCTIONS
+from probes.evidence import CORRUPTION_KINDS, PHASE_FUNCTIONS, WORKER_KINDS
 from probes.observer import Observations
 from probes.profile import Profile
 from probes.progress import Progress
@@ -21,18 +21,43 @@ _MIN_SHARE = 0.5
 def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress) -> Culprit | None:
     """The culprit of a verdict, read from the evidence that decided it; None when no stack tells."""
     details = {item.kind: item.detail for item in evidence}
+    worker = (
+        details.get("peer-is-dead")
+        if verdict is Verdict.BLOCKED
+        else next((details[kind] for kind in WORKER_KINDS if kind in details), None)
+    )
+    if worker is not None and verdict in (Verdict.EXCEPTION, Verdict.OOM, Verdict.CRASH, Verdict.BLOCKED):
+        # The main process's own stack is the same for a worker that is dead, that spins and that is only slow.
+        return _innermost(_listed(worker["frames"]), worker["process"])
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):
         error = details.get("uncaught-exception") or details.get("memory-error")
         return _innermost(_frames(error["frames"])[::-1]) if error else None
+    if verdict is Verdict.CORRUPTION:
+        writer = first_corruption(evidence).detail["writer"]
+        return make(str(writer["function"]), str(writer["file"]), writer["line"]) if writer else None
     if verdict is Verdict.CRASH:
         death = details.get("death-stack")
-        return _innermost(_listed(death["frames"])) if death else None
+        if death is None:
+            return None
+        frames, noticed = _listed(death["frames"]), death.get("noticed_by")
+        if noticed is not None and not any(Path(frame.file).suffix == ".py" for frame in frames):
+            return make(noticed["function"], noticed["library"], None)
+        return _innermost(frames)
     if verdict is Verdict.SLOW_PHASE:
         return _of_slow_phase(details, seen)
     if verdict in (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG):
         stack = details.get("stack-still") or details.get("stack-in-place") or details.get("stack-moving")
-        return _innermost(_listed(stack["frames"])) if stack else None
+        return _innermost(_listed(stack["frames"]), stack["process"]) if stack else None
     return None
+
+
+def _is_python(file: str) -> bool:
+    return Path(file).suffix == ".py" or code.is_without_file(file)
+
+
+def first_corruption(evidence: Sequence[Evidence]) -> Evidence:
+    """Of what was found of corrupt training data, the earliest: the others follow from it."""
+    return min((item for item in evidence if item.kind in CORRUPTION_KINDS), key=lambda item: item.at_s)
 
 
 def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Culprit | None:
@@ -49,9 +74,13 @@ def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Cu
     return None
 
 
-def make(function: str, file: str, line: int | None) -> Culprit:
-    """A culprit from a frame."""
-    return Culprit(code.bare(function), file, line, code.module(file), code.library(file))
+def make(function: str, file: str, line: int | None, process: str | None = None) -> Culprit:
+    """
+    A culprit from a frame.
+
+    :param process: as the contract names it; None is the main one.
+    """
+    return Culprit(code.bare(function), file, line, code.module(file), code.library(file), process or workers.MAIN)
 
 
 def _frames(rows: Iterable[dict[str, Any]]) -> list[Frame]:
@@ -62,15 +91,18 @@ def _listed(rows: Iterable[list[Any]]) -> list[Frame]:
     return [Frame(function, file, line) for function, file, line in rows if not code.is_ours(file)]
 
 
-def _innermost(frames: Sequence[Frame]) -> Culprit | None:
+def _innermost(frames: Sequence[Frame], process: str | None = None) -> Culprit | None:
     """
     :param frames: innermost first.
+    :param process: whose; one that is neither the main one nor a worker can't be named in a diagnosis.
     """
-    python = [frame for frame in frames if not frame.is_native and Path(frame.file).suffix == ".py"]
+    if process is not None and process.startswith("process "):
+        return None
+    python = [frame for frame in frames if not frame.is_native and _is_python(frame.file)]
     for frame in python:
         if not code.is_engine(frame.file):
-            return make(frame.function, frame.file, frame.line)
+            return make(frame.function, frame.file, frame.line, process)
     if python or frames:
         frame = (python or list(frames))[0]
-        return make(frame.function, frame.file, frame.line)
+        return make(frame.function, frame.file, frame.line, process)
     return None

@@ -34,7 +34,7 @@ def diagnose(
     blamed = culprit.find(judgement.verdict, judgement.evidence, seen, progress)
     phase, step = _where(judgement, details, progress)
     cause = causes.recognise(Finding(judgement.verdict, phase, blamed, details, facts))
-    death = details.get("ended-by-signal")
+    death = details.get("ended-by-signal") or details.get("worker-killed")
     heap_message = details.get("heap-message", {}).get("message")
     state = progress.state
     suspected = seen.suspected_ns
@@ -63,7 +63,10 @@ def diagnose(
         evidence=judgement.evidence,
         alternatives=judgement.alternatives,
         signal=Signal(death["signal"], heap_message) if death else None,
-        environment={**environment.describe(facts), "training": facts or None},
+        environment={
+            **environment.describe(facts, seen.samples[-1].gpus if seen.samples else None),
+            "training": facts or None,
+        },
         artifacts=artifacts,
     )
 
@@ -71,7 +74,7 @@ def diagnose(
 def _iterations(progress: Progress, details: dict[str, dict[str, object]]) -> tuple[dict[str, object], ...]:
     """What is known of each rollout and update; an update that an error ended did not take its time."""
     items = [item.to_json() for item in progress.iterations]
-    error = details.get("uncaught-exception") or details.get("memory-error") or {}
+    error = _error(details) or {}
     phases = error.get("phases")
     if items and isinstance(phases, list) and "train" in phases:
         items[-1]["train_s"] = None
@@ -88,8 +91,11 @@ def _where(
         steps = details["step-stands-still"]["steps"]
         assert isinstance(steps, list)  # noqa: S101 - evidence's own figures
         return str(details["step-stands-still"]["phase"]), steps[0]
-    error = details.get("uncaught-exception") or details.get("memory-error")
-    if judgement.verdict in (Verdict.EXCEPTION, Verdict.OOM) and error is not None:
+    if judgement.verdict is Verdict.CORRUPTION:
+        found = culprit.first_corruption(judgement.evidence).detail
+        return found["phase"] or top_phase(tuple(found["phases"])) or _outside(progress), found["step"]
+    error = _error(details)
+    if judgement.verdict in (Verdict.EXCEPTION, Verdict.OOM, Verdict.CRASH) and error is not None:
         phases, at_step = error["phases"], error["step"]
         assert isinstance(phases, list)  # noqa: S101
         assert isinstance(at_step, int)  # noqa: S101
@@ -97,6 +103,11 @@ def _where(
     if judgement.verdict is Verdict.HEALTHY or state is None:
         return None, step
     return top_phase(state.path) or _outside(progress), step
+
+
+def _error(details: dict[str, dict[str, object]]) -> dict[str, object] | None:
+    """The error that came out of the main process."""
+    return details.get("uncaught-exception") or details.get("memory-error") or details.get("peer-error")
 
 
 def _outside(progress: Progress) -> str:
@@ -119,8 +130,11 @@ def _summary(
     by = f", in {blamed.function} ({code.place(blamed.file, blamed.line)})" if blamed else ""
     because = f", because {cause.title}" if cause else ""
     verdict = judgement.verdict
+    worker = next((details[kind] for kind in evidence.WORKER_KINDS if kind in details), None)
+    if worker is not None and verdict in (Verdict.EXCEPTION, Verdict.OOM, Verdict.CRASH):
+        return f"{str(worker['process']).capitalize()} {worker['says']}{within}{at}{by}{because}."
     if verdict is Verdict.HEALTHY:
-        if "unseen" in details:
+        if "unseen" in details or "no-agent" in details:
             return "Nothing speaks against a healthy run, but nothing could be seen of its progress."
         if progress.standstills:
             longest = max(progress.standstills, key=lambda item: item.lasted_s)
@@ -134,6 +148,11 @@ def _summary(
         longest_s = still.get("longest_s")
         lasted = f" for up to {longest_s:.1f} s" if isinstance(longest_s, float) else ""
         return f"Not hung but slow: the step count stands still{at}{lasted} while {phase} works on{by}{because}."
+    if verdict is Verdict.CORRUPTION:
+        found = culprit.first_corruption(judgement.evidence)
+        return f"The training data is corrupt{within}{at}{by}{because}: {found.says}."
+    if verdict is Verdict.OOM and "oom-killed" in details:
+        return f"The kernel killed the process for want of memory{within}{at}{because}."
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):
         error = details.get("uncaught-exception") or details.get("memory-error") or {}
         what = _first_line(judgement.evidence) or "an error that left no traceback"
@@ -147,16 +166,36 @@ def _summary(
             if said
             else ""
         )
-        return f"The process was killed by {name}{within}{at}{by}{heap}{because}."
-    what = {
-        Verdict.DEADLOCK: "deadlocked: it waits on a lock that nobody releases",
-        Verdict.BLOCKED: "blocked: it waits on something outside itself",
-        Verdict.SPIN: "spinning: it burns CPU without a single event of progress",
-        Verdict.EXIT_HANG: "trained to the end, but the process does not exit",
-    }[verdict]
+        overflow = " with its stack full" if "stack-overflow" in details else ""
+        return f"The process was killed by {name}{overflow}{within}{at}{by}{heap}{because}."
+    what = _what(verdict, details)
     silence = details.get("silence", {}).get("silence_s")
     since = f", silent for {silence:.0f} s" if isinstance(silence, float) else ""
     return f"The run is {what}{within}{at}{since}{by}{because}."
+
+
+def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
+    """What a run that stands still is, and through whom."""
+    cycle, dead = details.get("wait-cycle"), details.get("peer-is-dead")
+    if verdict is Verdict.DEADLOCK and cycle is not None:
+        processes = cycle["processes"]
+        assert isinstance(processes, list)  # noqa: S101 - evidence's own names
+        return f"deadlocked: {' and '.join(dict.fromkeys(processes))} wait for each other"
+    if verdict is Verdict.BLOCKED and dead is not None:
+        return f"blocked: it waits for ever on {dead['who']}, which {dead['says']}"
+    # Whom it waits for: a worker, or one of its own threads.
+    peer = details.get("waits-on-peer", {}).get("process")
+    it = f"it waits on {peer}, which" if peer not in (None, "main") else "it"
+    if verdict is Verdict.BLOCKED and details.get("waits-on-peer", {}).get("end") == "outside":
+        return f"blocked: it waits on {details['waits-on-peer']['who']}, which is no part of it"
+    if verdict is Verdict.BLOCKED and "stopped" in details:
+        return f"blocked: {it} is stopped"
+    return {
+        Verdict.DEADLOCK: f"deadlocked: {it} waits on a lock that nobody releases",
+        Verdict.BLOCKED: f"blocked: {it} waits on something outside itself",
+        Verdict.SPIN: f"spinning: {it} burns CPU without a single event of progress",
+        Verdict.EXIT_HANG: "trained to the end, but the process does not exit",
+    }[verdict]
 
 
 def _first_line(items: Sequence[Evidence]) -> str | None:

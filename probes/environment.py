@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from probes.gpu import GpuReading
 
-def describe(facts: dict[str, Any] | None) -> dict[str, Any]:
+
+def describe(facts: dict[str, Any] | None, gpus: Sequence[GpuReading] | None = None) -> dict[str, Any]:
     """
     :param facts: what the agent said of the process; None if there was no agent.
+    :param gpus: what the driver said; None if it was not asked or did not answer.
     :return: the ``environment`` of a diagnosis. Unknown is None.
     """
     process = (facts or {}).get("process") or {}
@@ -19,7 +23,7 @@ def describe(facts: dict[str, Any] | None) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": _packages(process.get("site") or []),
         "cpu": {"model": _cpu_model(), "cores": len(os.sched_getaffinity(0))},
-        "gpu": _gpu(),
+        "gpu": ", ".join(gpu.name for gpu in gpus or () if gpu.name) or _gpu(),
         "wsl": "microsoft" in platform.release().lower(),
     }
 

@@ -47,6 +47,8 @@ class State:
     n_minibatches: int
     optimizer_steps: int
     census_done: int
+    worker: int | None
+    """Which worker of a vectorised environment the process is, from 0; None if it is none."""
     exit_ns: int
     stack: tuple[tuple[str, int], ...]
     """Open phases, outermost first, each with when it was entered (monotonic ns)."""
@@ -173,8 +175,8 @@ class FlightRecording:
             if count > 0:
                 phases[name] = PhaseTotal(count, total / 1e9, longest / 1e9)
         return State(
-            events=words[layout.EVENTS],
-            last_event_ns=words[layout.LAST_EVENT_NS],
+            events=words[layout.FOREIGN_EVENTS] + 2 * sum(total.count for total in phases.values()) + len(stack),
+            last_event_ns=max([words[layout.LAST_EVENT_NS], *(since for _, since in stack)]),
             step=words[layout.STEP] if words[layout.STEP] >= 0 else None,
             step_ns=words[layout.STEP_NS],
             total_steps=words[layout.TOTAL_STEPS],
@@ -185,6 +187,7 @@ class FlightRecording:
             n_minibatches=words[layout.N_MINIBATCHES],
             optimizer_steps=words[layout.OPTIMIZER_STEPS],
             census_done=words[layout.CENSUS_DONE],
+            worker=words[layout.WORKER_INDEX] if words[layout.WORKER_INDEX] >= 0 else None,
             exit_ns=words[layout.EXIT_NS],
             stack=tuple(stack),
             phases=phases,

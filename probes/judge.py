@@ -18,6 +18,7 @@ from probes.verdicts import Verdict
 _H, _SLOW, _SPIN = Verdict.HEALTHY, Verdict.SLOW_PHASE, Verdict.SPIN
 _DEAD, _BLOCK, _CRASH = Verdict.DEADLOCK, Verdict.BLOCKED, Verdict.CRASH
 _EXC, _OOM, _HANG = Verdict.EXCEPTION, Verdict.OOM, Verdict.EXIT_HANG
+_CORR = Verdict.CORRUPTION
 
 PRIORS: dict[Verdict, float] = {
     _H: 0.0,
@@ -29,8 +30,9 @@ PRIORS: dict[Verdict, float] = {
     _CRASH: -3.0,
     _HANG: -3.0,
     _OOM: -4.0,
+    _CORR: -6.0,
 }
-"""Verdicts that this version weighs, before any evidence. ``slowdown`` and ``corruption`` need probes it has not."""
+"""Verdicts that this version weighs, before any evidence. ``slowdown`` needs probes it has not."""
 
 WEIGHTS: dict[str, dict[Verdict, float]] = {
     "ended-well": {
@@ -72,8 +74,35 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "starting-up": {_H: 2, _SPIN: -2, _BLOCK: -1.5},
     "unseen": {},
     "waits": {},
+    "stack-overflow": {_CRASH: 3, _EXC: -3},
+    # What the machine was like explains a slowness; it does not tell one verdict from another.
+    "cpu-throttled": {},
+    "threads-exceed-cores": {},
+    "memory-limit-near": {},
     "samples": {},
     "not-observed": {},
+    "attached": {_H: -1},
+    "no-agent": {},
+    # Who waits for whom. What the one at the end of the chain does is told by the evidence above.
+    "waits-on-peer": {},
+    "wait-graph": {},
+    "waits-for-a-while": {_DEAD: 1},
+    "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2},
+    "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3},
+    "gil-held": {_DEAD: 0.5, _BLOCK: 0.5, _H: -0.5},
+    # A worker's end, and what the parent saw of it.
+    "worker-raised": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3, _BLOCK: -3},
+    "worker-exited": {_EXC: 5, _H: -6, _CRASH: -2, _SLOW: -3, _BLOCK: -3},
+    "worker-killed": {_CRASH: 9, _EXC: -4, _H: -6, _SLOW: -4, _BLOCK: -3},
+    "worker-out-of-memory": {_OOM: 10, _H: -6, _CRASH: -2, _EXC: -3, _SLOW: -4},
+    "peer-error": {_H: -6},
+    # The checks of the training data are silent in doubt, so each finding settles it: an error, a signal or a good
+    # end that follows is what the corruption led to.
+    "aliased-observation": {_CORR: 22, _H: -6},
+    "buffer-changed": {_CORR: 22, _H: -6},
+    "semantic-mismatch": {_CORR: 22, _H: -6},
+    "non-finite": {_CORR: 22, _H: -6},
+    "non-finite-input": {},
 }
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from probes import death, procfs
 from probes.flight import State
 from probes.profile import Profile, Sampler
 from probes.progress import Progress
+from probes.readings import KEPT_SAMPLES, Readings, Sample
 from probes.stacks import Dump, StackError, dump
-from probes.supervisor import Supervised
+from probes.waits import WaitGraph, read_waits
 
 READ_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.9
@@ -41,6 +44,7 @@ class Look:
     dumps: dict[int, Dump]
     failures: dict[int, str]
     """Pid to why its stack could not be taken."""
+    waits: WaitGraph = field(default_factory=WaitGraph)
 
 
 @dataclass
@@ -55,12 +59,33 @@ class Observations:
     deaths: list[death.Death] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """What could not be observed, and why."""
+    ended: dict[int, int] = field(default_factory=dict)
+    """Processes of the family that were seen dead before their parent asked: pid to status, as of ``waitpid``."""
+    corrupt: bool = False
+    """Whether the checks of the training data have found anything."""
+    attached: bool = False
+    """Whether the family was there before us."""
     suspected_ns: int | None = None
-    peak_rss_bytes: int = 0
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
+    out_of_memory_kills: int | None = None
+    """How many processes the kernel has killed for want of memory so far; None if that can't be read."""
 
     def at_s(self, ns: int) -> float:
         """Seconds after the start of the run."""
         return max(ns - self.started_ns, 0) / 1e9
+
+
+class Watched(Protocol):
+    """What is observed: a command that we started, or a family that was there before us."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def started_ns(self) -> int: ...
+
+    def family(self, *, closely: bool = True) -> Sequence[procfs.ProcessReading]:
+        """Its processes, the one that it began with first."""
 
 
 class Observer:
@@ -69,42 +94,57 @@ class Observer:
 
     :param folder: the run's folder; ``readings.jsonl``, ``stacks/`` and profiles go there.
     :param stacks: whether py-spy may be used.
+    :param foreign: the family is not ours: it is looked at closely from the first moment, and nothing in it is
+        touched, a process held at its death included.
     """
 
-    def __init__(self, child: Supervised, progress: Progress, folder: Path, *, stacks: bool) -> None:
+    def __init__(
+        self, child: Watched, progress: Progress, folder: Path, *, stacks: bool, foreign: bool = False
+    ) -> None:
         self._child = child
+        self._foreign = foreign
         self.progress = progress
         self._folder = folder
         self._stacks = stacks
-        self.seen = Observations(child.started_ns)
-        self._readings = (folder / "readings.jsonl").open("w", encoding="utf-8")
+        self.seen = Observations(child.started_ns, attached=foreign)
+        self._readings = Readings(folder / "readings.jsonl", child.pid, child.started_ns, self._fail)
+        self._family: tuple[int, ...] = ()
         self._next_read_ns = 0
         self._next_look_ns = 0
         self._sampler: Sampler | None = None
         self._profiled_standstills = 0
         self._census_asked = 0
-        self._watch = death.DeathWatch(folder / "stacks") if stacks else None
+        self._watch = death.DeathWatch(folder / "stacks") if stacks and not foreign else None
 
     def close(self) -> None:
         """Ends what still observes and keeps what it found."""
         self._collect_profile(wait=True)
         self.progress.poll(time.monotonic_ns())
         self._collect_census()
+        self.seen.out_of_memory_kills = self._readings.out_of_memory_kills()
         self._readings.close()
 
     def tick(self) -> bool:
         """One round; True if fresh readings were taken."""
         now = time.monotonic_ns()
         if self._watch is not None:
-            self.seen.deaths += self._watch.check(self.progress)
+            self.seen.deaths += self._watch.check(self.progress, self._family)
+            for failure in self._watch.failures:
+                self._fail(failure)
         if now < self._next_read_ns:
             return False
         self._next_read_ns = now + int(READ_EVERY_S * 1e9)
         self.progress.poll(now)
-        processes = tuple(self._child.family())
-        self._write_reading(now, processes)
-        silent = self.progress.is_silent(now)
-        if self.seen.suspected_ns is None and (silent or self.progress.stands_still()):
+        silent = self._foreign or self.progress.is_silent(now)
+        unusual = silent or self.progress.stands_still()
+        closely = silent or self._readings.wants_threads(now, unusual=unusual)
+        processes = tuple(self._child.family(closely=closely))
+        self._family = tuple(process.pid for process in processes)
+        self.seen.ended |= {p.pid: p.exit_status for p in processes if p.exit_status is not None}
+        self.seen.samples.append(self._readings.add(now, processes, self.progress.state, closely=closely))
+        self.seen.out_of_memory_kills = self._readings.out_of_memory_kills()
+        self.seen.corrupt = self.seen.corrupt or bool(self.progress.findings())
+        if self.seen.suspected_ns is None and (unusual or self.seen.corrupt):
             self.seen.suspected_ns = now
         if silent:
             self._look(now, processes)
@@ -114,34 +154,6 @@ class Observer:
         self._count_calls(now)
         self._profile()
         return True
-
-    def _write_reading(self, now: int, processes: tuple[procfs.ProcessReading, ...]) -> None:
-        self.seen.peak_rss_bytes = max(self.seen.peak_rss_bytes, sum(p.rss_bytes for p in processes))
-        state = self.progress.state
-        row = {
-            "at_s": round(self.seen.at_s(now), 3),
-            "step": state.step if state else None,
-            "path": list(state.path) if state else [],
-            "events": state.events if state else 0,
-            "processes": [
-                {
-                    "pid": p.pid,
-                    "parent": p.parent,
-                    "name": p.name,
-                    "state": p.state,
-                    "cpu_s": round(p.cpu_s, 2),
-                    "rss_mb": round(p.rss_bytes / 1e6, 1),
-                    "threads": len(p.threads),
-                    "main_wchan": p.main.wchan if p.main else None,
-                }
-                for p in processes
-            ],
-        }
-        try:
-            self._readings.write(json.dumps(row) + "\n")
-            self._readings.flush()
-        except OSError as error:
-            self._fail(f"readings could not be written: {error.strerror}")
 
     def _fail(self, reason: str) -> None:
         if reason not in self.seen.failures:
@@ -157,16 +169,15 @@ class Observer:
         for process in processes:
             if process.state in "ZX":
                 continue
-            if process.state == "T":
-                failures[process.pid] = f"process {process.pid} is stopped"
-            elif self._stacks:
+            if self._stacks:
                 try:
                     dumps[process.pid] = dump(process.pid, time.monotonic_ns())
                 except StackError as error:
                     failures[process.pid] = str(error)
                     if procfs.is_alive(process.pid, process.started_ticks):
                         self._fail(str(error))
-        look = Look(now, self.progress.silence_s(now), self.progress.state, processes, dumps, failures)
+        waits = read_waits(processes, dumps)
+        look = Look(now, self.progress.silence_s(now), self.progress.state, processes, dumps, failures, waits)
         self.seen.looks.append(look)
         self._keep_stacks(look)
 
@@ -181,6 +192,7 @@ class Observer:
                     {"pid": pid, "threads": [thread.to_json() for thread in taken.threads]}
                     for pid, taken in look.dumps.items()
                 ],
+                "waits": [wait.to_json() for wait in look.waits.waits.values()],
                 "failures": {str(pid): reason for pid, reason in look.failures.items()},
             }
             path = folder / f"{round(self.seen.at_s(look.at_ns) * 1000):09d}.json"
@@ -195,6 +207,8 @@ class Observer:
         state = self.progress.state
         if since is None or recording is None or state is None or len(self.seen.censuses) >= _CENSUSES:
             return
+        if self._foreign:
+            return  # whoever started it may be counting
         if (now - since) / 1e9 > _CENSUS_AFTER_S and state.census_done >= self._census_asked:
             recording.request_census()
             self._census_asked = state.census_done + 1
@@ -215,6 +229,7 @@ class Observer:
         recording = self.progress.recording
         if (
             self._stacks
+            and not self._foreign
             and self._sampler is None
             and self.progress.stands_still()
             and recording is not None

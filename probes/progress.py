@@ -129,10 +129,10 @@ class Progress:
             self._follow_step(training, now_ns)
 
     def _training(self) -> _Track | None:
-        """The process that trains: it has a step count, or else an open ``learn``, or else most events."""
+        """The process that trains: no worker, with a step count, or else an open ``learn``, or else most events."""
         return max(
             self._tracks.values(),
-            key=lambda t: (t.state.step is not None, "learn" in t.state.path, t.state.events),
+            key=lambda t: (t.state.worker is None, t.state.step is not None, "learn" in t.state.path, t.state.events),
             default=None,
         )
 
@@ -151,6 +151,16 @@ class Progress:
     def recordings(self) -> Iterator[FlightRecording]:
         """All recorders, in the order of the files' names."""
         return (track.recording for track in self._tracks.values())
+
+    def states(self) -> Iterator[tuple[FlightRecording, State]]:
+        """All recorders with where their processes stood last."""
+        return ((track.recording, track.state) for track in self._tracks.values())
+
+    def findings(self) -> list[dict[str, Any]]:
+        """What the checks of the training data found, in any process: see ``agent/checks``."""
+        slots = (recording.text("corruption") or {} for recording in self.recordings())
+        found = [slot.get("findings") for slot in slots]
+        return [item for items in found if isinstance(items, list) for item in items if isinstance(item, dict)]
 
     def _take(self, event: Event) -> None:
         iterations = self.iterations

@@ -79,14 +79,24 @@ class Supervised:
         """None while it runs; then its exit code, or minus the signal that ended it."""
         return self._process.poll()
 
+    def wait(self, timeout_s: float) -> None:
+        """Returns when the command has ended, or after the time given."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+
     def pump(self) -> None:
         """Passes new output on."""
         self.out.pump()
         self.err.pump()
 
-    def family(self) -> list[procfs.ProcessReading]:
-        """The command's process and all that came of it, the command's first; those adopted by us are reaped."""
-        readings = [reading for pid in procfs.family(self.pid, self._mark) if (reading := procfs.read_process(pid))]
+    def family(self, *, closely: bool = True) -> list[procfs.ProcessReading]:
+        """
+        The command's process and all that came of it, the command's first; those adopted by us are reaped.
+
+        :param closely: see :func:`probes.procfs.read_process`.
+        """
+        pids = procfs.family(self.pid, self._mark)
+        readings = [reading for pid in pids if (reading := procfs.read_process(pid, closely=closely))]
         for reading in readings:
             self._known[reading.pid] = reading.started_ticks
             if reading.state == "Z" and reading.parent == os.getpid() and reading.pid != self.pid:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from probes import carry, cgroup
+from probes import carry
 from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
 from probes.evidence import Ending
@@ -31,11 +31,13 @@ _RUN_FILES = (
     "meta.json",
     "diagnosis.json",
     "diagnosis.md",
+    "heap_check.json",
     "readings.jsonl",
     "stdout.log",
     "stderr.log",
     "profile*.speedscope.json",
     "flight/*.bin",
+    "flight/fingerprint-*.jsonl",
     "stacks/*.json",
 )
 """What a run leaves in its folder."""
@@ -99,10 +101,10 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     :raises FolderNotWritableError: ``options.out`` can't be used.
     :raises CommandNotFoundError: the command can't be started.
     :raises InterruptedRunError: ``options.should_stop`` ended it.
-    :raises KeyboardInterrupt: on Ctrl-C, once the whole process family has ended.
+    :raises KeyboardInterrupt: on Ctrl-C, once what was seen is written down and the whole process family has ended.
     """
     out = options.out.resolve()
-    flight = _prepare(out)
+    flight = prepare_folder(out)
     base = {**os.environ, **options.env}
     child = Supervised(
         command,
@@ -120,14 +122,16 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
         try:
             observer = Observer(child, progress, out, stacks=options.stacks)
         except OSError as error:
-            raise _not_writable(out, error) from error
+            raise not_writable(out, error) from error
         started.pop_all()
     with _ending_everything(child, observer, progress):
         _write_meta(out, command, child, options)
-        kills_before = cgroup.out_of_memory_kills()
-        by_us = _attend(command, child, observer, options)
+        try:
+            by_us = _attend(command, child, observer, options)
+        except KeyboardInterrupt:
+            # Whoever gives up on a hung run wants to know what it was: judged before the interrupt changes it.
+            by_us = "interrupt"
         observer.close()
-        kills = cgroup.out_of_memory_kills()
         status = child.exit_status()
         ended_ns = time.monotonic_ns()
         ending = Ending(
@@ -135,23 +139,28 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
             by_us=by_us,
             after_s=(ended_ns - child.started_ns) / 1e9,
             stderr_tail=child.err.tail(_STDERR_TAIL_BYTES),
-            out_of_memory_kills=kills - kills_before if kills is not None and kills_before is not None else None,
+            out_of_memory_kills=observer.seen.out_of_memory_kills,
         )
-        diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, _artifacts(out))
-    try:
-        (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
-    except OSError as error:
-        raise _not_writable(out, error) from error
+        diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, artifacts_of(out))
+        try:
+            out.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
+            (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
+        except OSError as error:
+            raise not_writable(out, error) from error
+        if by_us == "interrupt":
+            _interrupt(child)
+    if by_us == "interrupt":
+        raise KeyboardInterrupt
     return diagnosis
 
 
-def _not_writable(out: Path, error: OSError) -> FolderNotWritableError:
+def not_writable(out: Path, error: OSError) -> FolderNotWritableError:
     return FolderNotWritableError(
         f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"
     )
 
 
-def _prepare(out: Path) -> Path:
+def prepare_folder(out: Path) -> Path:
     """Makes the run's folder, empties it of an earlier run's files, and returns where flight files go."""
     flight = out / "flight"
     try:
@@ -162,7 +171,7 @@ def _prepare(out: Path) -> Path:
                 path.unlink()
         flight.mkdir(exist_ok=True)
     except OSError as error:
-        raise _not_writable(out, error) from error
+        raise not_writable(out, error) from error
     return flight
 
 
@@ -202,7 +211,7 @@ def _attend(command: Sequence[str], child: Supervised, observer: Observer, optio
         if settled is not None and options.on_freeze == "stop":
             child.end()
             return "freeze"
-        time.sleep(_TICK_S)
+        child.wait(_TICK_S)
     child.pump()
     return None
 
@@ -211,11 +220,13 @@ def _interrupt(child: Supervised) -> None:
     child.interrupt()
     deadline = time.monotonic() + _INTERRUPT_PATIENCE_S
     while child.exit_status() is None and time.monotonic() < deadline:
-        time.sleep(_TICK_S)
+        child.wait(_TICK_S)
 
 
 def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool:
-    """Cheap: whether something has stood long enough to be worth weighing."""
+    """Cheap: whether something has stood long enough to be worth weighing; corrupt data need not stand."""
+    if observer.seen.corrupt:
+        return True
     progress = observer.progress
     still_s = (now - progress.standstills[-1].since_ns) / 1e9 if progress.stands_still() else 0.0
     return max(still_s, progress.silence_s(now) if observer.seen.looks else 0.0) >= options.confirm_after_s
@@ -235,7 +246,7 @@ def _status(observer: Observer, now: int, elapsed_s: float, settled: Diagnosis |
         step=state.step if state else None,
         phase=state.phase if state else None,
         line=progress.line(now),
-        suspicious=progress.stands_still() or bool(observer.seen.looks),
+        suspicious=progress.stands_still() or bool(observer.seen.looks) or observer.seen.corrupt,
         diagnosis=settled,
     )
 
@@ -254,7 +265,7 @@ def _write_meta(out: Path, command: Sequence[str], child: Supervised, options: W
     (out / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _artifacts(out: Path) -> dict[str, str]:
+def artifacts_of(out: Path) -> dict[str, str]:
     """What lies in the run's folder, by name."""
     known = {
         "stdout": "stdout.log",

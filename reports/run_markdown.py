@@ -7,24 +7,27 @@ from collections.abc import Iterable
 
 from probes import causes, code
 from probes.diagnosis import Diagnosis, Evidence
+from probes.heap_check import HeapCheck
+from reports import heap_check_markdown, waits_text, wording
 from reports import markdown as md
-from reports import wording
 
 _MAX_ITERATIONS = 12
 _MAX_FRAMES = 30
 
 
-def render(diagnosis: Diagnosis) -> str:
-    """The whole document, from the diagnosis alone."""
+def render(diagnosis: Diagnosis, heap_check: HeapCheck | None = None) -> str:
+    """The whole document, from the diagnosis and the second look at the heap, if there was one."""
     parts = [
         f"# Diagnosis: {diagnosis.verdict}",
         md.text(diagnosis.summary),
         _glance(diagnosis),
         *_cause(diagnosis),
+        *heap_check_markdown.section(heap_check),
         *_iterations(diagnosis),
         *_phases(diagnosis),
         "## Evidence",
         _evidence(diagnosis.evidence),
+        *waits_text.section(diagnosis),
         *stacks(diagnosis.evidence),
         "## Why not something else",
         _alternatives(diagnosis),

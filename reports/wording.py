@@ -22,8 +22,9 @@ def seconds(value: float | None) -> str:
 
 
 def place(culprit: Culprit) -> str:
-    """``_process_sequence (sb3_contrib/common/recurrent/policies.py:198)``."""
-    return f"{culprit.function} ({code.place(culprit.file, culprit.line)})"
+    """``_process_sequence (sb3_contrib/common/recurrent/policies.py:198)``; with the process if it is a worker."""
+    whose = f" in {culprit.process}" if culprit.process != "main" else ""
+    return f"{culprit.function} ({code.place(culprit.file, culprit.line)}){whose}"
 
 
 def percent(share: float | None) -> str:

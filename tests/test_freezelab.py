@@ -58,7 +58,8 @@ def test_json_is_the_only_thing_on_standard_output(tmp_path: Path) -> None:
     assert "noise" in done.stderr
 
 
-def test_ctrl_c_ends_the_whole_family_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_being_told_to_end_end_the_whole_family_with_130(told: signal.Signals, tmp_path: Path) -> None:
     script = write(
         tmp_path / "train.py",
         "import subprocess, sys, time\n"
@@ -74,11 +75,15 @@ def test_ctrl_c_ends_the_whole_family_with_130(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     grandchild = int(process.stdout.readline())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(told)
     _, err = process.communicate(timeout=60)
     assert process.returncode == freezelab.EXIT_INTERRUPTED
     assert "interrupted" in err
     assert not alive(grandchild)
+    # Whoever gives up wants to know what it was.
+    assert "verdict   " in err
+    assert json.loads((tmp_path / "run" / "diagnosis.json").read_text(encoding="utf-8"))["evidence"]
+    assert (tmp_path / "run" / "diagnosis.md").exists()
 
 
 def alive(pid: int) -> bool:
@@ -94,7 +99,7 @@ def alive(pid: int) -> bool:
 
 
 def test_help_shows_an_example_for_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("run", "matrix", "report"):
+    for command in ("run", "matrix", "report", "doctor"):
         with pytest.raises(SystemExit) as ended:
             freezelab.main([command, "--help"])
         assert ended.value.code == 0

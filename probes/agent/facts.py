@@ -28,6 +28,17 @@ _HYPERPARAMETERS = (
 _LIBRARIES = ("stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch", "numpy")
 
 
+last: dict[str, Any] = {}
+"""What was told last."""
+
+
+def tell(facts: dict[str, Any]) -> None:
+    """Writes facts into the flight recorder."""
+    global last
+    last = facts
+    recorder.text("facts", facts)
+
+
 def of_process() -> dict[str, Any]:
     """Interpreter and platform."""
     return {

@@ -1,8 +1,16 @@
-"""The error that ends the program: recorded with the phase it came from, then handled as it would have been."""
+"""
+What ends a process from inside: recorded with the phase it came from, then handled as it would have been.
+
+An error that nobody catches, in a child of multiprocessing too, whose bootstrap prints it without the hook that
+stands for that; and a call of ``os._exit``, after which nothing else would tell.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
@@ -13,6 +21,22 @@ from .marks import Failure
 from .recorder import recorder
 
 _MAX_FRAMES = 60
+_CHILD_PATIENCE_S = 0.3
+"""A pipe is closed a moment before the process that held it can be asked how it ended."""
+
+
+_told_in = 0
+"""The process that has recorded an error: if its hook then calls ``os._exit``, that is not what ended it."""
+
+
+def _tell(description: dict[str, Any]) -> None:
+    global _told_in
+    recorder.text("exception", description)
+    _told_in = os.getpid()
+
+
+def _is_told() -> bool:
+    return _told_in == os.getpid()
 
 
 def _describe(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
@@ -28,23 +52,89 @@ def _describe(kind: type[BaseException], error: BaseException, trace: TracebackT
         "phases": [layout.PHASES[phase] for phase in Failure.phases] if known else [],
         "step": Failure.step if known else recorder.words[layout.STEP],
         "frames": frames,
+        "children": _ended_children(kind),
     }
 
 
-def install(open_recorder: Callable[[], None]) -> None:
+def _ended_children(kind: type[BaseException]) -> list[dict[str, Any]]:
+    """How multiprocessing's children ended, if that may be what the error is about: soon nobody can ask any more."""
+    module = sys.modules.get("multiprocessing.process")
+    if module is None or not issubclass(kind, (EOFError, ConnectionError)):
+        return []
+    children = list(module._children)
+    deadline = time.monotonic() + _CHILD_PATIENCE_S
+    while True:
+        codes = [(child, child.exitcode) for child in children]
+        ended = [{"pid": child.pid, "name": child.name, "exit_code": code} for child, code in codes if code is not None]
+        if ended or not children or time.monotonic() > deadline:
+            return ended
+        time.sleep(0.01)
+
+
+def install(open_recorder: Callable[[], None]) -> dict[str, Callable[[Any], None]]:
     """
-    Records what reaches ``sys.excepthook``, then calls the hook that stood there.
+    Records what reaches ``sys.excepthook``, then calls the hook that stood there; the same for ``os._exit``.
 
     :param open_recorder: called first, for a program that failed before anything else opened the file.
+    :return: what is to be done to modules once they are imported, by their names.
     """
     hook = sys.excepthook
+    exit_now = os._exit
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         try:
             open_recorder()
-            recorder.text("exception", _describe(kind, error, trace))
+            _tell(_describe(kind, error, trace))
         except Exception as own:  # noqa: BLE001
             recorder.fault("excepthook", own)
         hook(kind, error, trace)
 
+    @functools.wraps(exit_now)
+    def marked_exit(status: int) -> Any:
+        try:
+            caller = sys._getframe(1)
+            # multiprocessing ends each child of a fork so, whatever befell it.
+            if "multiprocess" not in caller.f_code.co_filename and recorder.path is not None and not _is_told():
+                recorder.text("exception", _describe_exit(status))
+        except Exception as own:  # noqa: BLE001
+            recorder.fault("os._exit", own)
+        exit_now(status)
+
+    def patch_process(module: Any) -> None:
+        run = module.BaseProcess.run
+
+        @functools.wraps(run)
+        def marked_run(process: Any) -> None:
+            try:
+                run(process)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                try:
+                    open_recorder()
+                    _tell(_describe(type(error), error, error.__traceback__))
+                except Exception as own:  # noqa: BLE001
+                    recorder.fault("process", own)
+                raise
+
+        module.BaseProcess.run = marked_run
+
     sys.excepthook = excepthook
+    os._exit = marked_exit
+    return {"multiprocessing.process": patch_process}
+
+
+def _describe_exit(status: object) -> dict[str, Any]:
+    frames = [
+        {"function": frame.name, "file": frame.filename, "line": frame.lineno}
+        for frame in traceback.extract_stack(sys._getframe(2))[-_MAX_FRAMES:]
+    ]
+    return {
+        "type": "os._exit",
+        "module": "os",
+        "message": str(status),
+        "phases": [layout.PHASES[phase] for phase, _ in recorder.stack],
+        "step": recorder.words[layout.STEP],
+        "frames": frames,
+        "children": [],
+    }

@@ -24,6 +24,9 @@ FOLDER_VARIABLE = "FREEZELAB_FLIGHT_DIR"
 SUPERVISOR_VARIABLE = "FREEZELAB_SUPERVISOR_PID"
 """Environment variable: who takes the stack of a process that dies. Without it none is held at its death."""
 
+CHECKSUMS_VARIABLE = "FREEZELAB_CHECKSUMS"
+"""Environment variable: ``off``, ``rollout`` (no look at each epoch) or ``epoch``, the default."""
+
 MAGIC = b"FLZFLT\r\n"
 VERSION = 1
 
@@ -38,9 +41,9 @@ STATE_WORDS = 512
 TEXT_OFFSET = STATE_OFFSET + STATE_WORDS * 8
 TEXT_HEADER = struct.Struct("<qII")
 TEXT_SIZE = 16384
-TEXTS = ("facts", "exception", "census", "faults")
+TEXTS = ("facts", "exception", "census", "faults", "corruption")
 """What each text slot holds: the training set-up, the error that ended it, calls counted in one
-minibatch, the agent's own errors."""
+minibatch, the agent's own errors, what the checks of the training data found."""
 
 RING_OFFSET = TEXT_OFFSET + len(TEXTS) * TEXT_SIZE
 RECORD = struct.Struct("<qqHHIqqqq")
@@ -49,7 +52,7 @@ RECORD_CRC = struct.Struct("<I")
 RECORD_SIZE = 64
 RING_CAPACITY = 16384
 
-ENTER, LEAVE, EPISODE = 1, 2, 3
+ENTER, LEAVE = 1, 2
 """Kinds of record. ENTER and LEAVE carry step, epoch, minibatch, and for LEAVE the duration in ns."""
 
 PHASES = (
@@ -78,9 +81,10 @@ COARSE = ("learn", "collect", "advantage", "train", "epoch", "minibatch", "eval"
 """Phases that also go into the ring; the others come too often and are only counted."""
 
 # Words of the state block.
-EVENTS = 0
-"""Marks passed so far, of any kind and thread."""
+FOREIGN_EVENTS = 0
+"""Phases entered on threads other than the one whose phases are shown; those are counted in the tables below."""
 LAST_EVENT_NS = 1
+"""When a phase was last left, or entered on another thread."""
 STEP = 2
 """``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
 STEP_NS = 3
@@ -91,8 +95,6 @@ EPOCH = 6
 N_EPOCHS = 7
 MINIBATCH = 8
 N_MINIBATCHES = 9
-EPISODES = 10
-LEARNS_DONE = 11
 RING_COUNT = 12
 """Records written so far."""
 CENSUS_REQUEST = 13
@@ -101,6 +103,9 @@ CENSUS_DONE = 14
 EXIT_NS = 15
 """When the interpreter began to shut down; 0 before."""
 OPTIMIZER_STEPS = 16
+"""On any thread; a step that an optimizer takes inside another's is part of that."""
+WORKER_INDEX = 17
+"""Which worker of a vectorised environment the process is, from 0; -1 when it is none."""
 DEPTH = 24
 STACK = 32
 """Open phases, outermost first: pairs (phase id, entered ns)."""

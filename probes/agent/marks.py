@@ -8,56 +8,104 @@ from __future__ import annotations
 
 import copy
 import functools
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
 from .recorder import phase_id, recorder
 
+Function = Callable[..., Any]
 
-class Mark:
+is_compiling: Callable[[], bool] = bool
+"""Whether torch.compile or torch.export looks through the code that is running; torch's own once it is imported."""
+
+_MARK = "_freezelab_mark"
+"""Attribute of a function that stands in for another."""
+
+
+def mark(
+    function: Function,
+    phase: str,
+    before: Callable[..., None] | None = None,
+    after: Callable[[Any, tuple[Any, ...], dict[str, Any]], None] | None = None,
+) -> Function:
     """
-    Stands in for a function and marks a phase while it runs.
+    ``function`` with a phase around it; a phase inside the same phase is one phase.
 
-    A class, not a closure, so that it can say how it is pickled: as the function it stands for.
-    cloudpickle writes the classes of a user's ``__main__`` by value, and a checkpoint must not need us.
+    :param before: called with the arguments.
+    :param after: called with what was returned, the positional and the keyword arguments.
     """
+    number = phase_id(phase)
 
-    def __init__(self, function: Callable[..., Any], phase: str, before: Callable[..., None] | None = None) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._phase = phase_id(phase)
-        self._before = before
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
-
-    def __reduce_ex__(self, protocol: object) -> str | tuple[Any, ...]:
-        name: str = self._function.__qualname__
-        if getattr(sys.modules.get(self._function.__module__), name, None) is self:
-            # A function that a module is asked for by its name, as pickle would have written it.
-            return name
-        # copy.copy of a function is that function: the shortest pickle that reads back as the original.
-        return copy.copy, (self._function,)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        phase = self._phase
-        if recorder.top == phase:
-            return self._function(*args, **kwargs)
-        token = recorder.enter(phase)
+    @functools.wraps(function)
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        if recorder.top == number:
+            return function(*args, **kwargs)
+        token = recorder.enter(number)
         try:
-            if self._before is not None:
+            if before is not None:
                 try:
-                    self._before(*args, **kwargs)
+                    before(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001
-                    recorder.fault(self._function.__qualname__, error)
-            return self._function(*args, **kwargs)
+                    recorder.fault(function.__qualname__, error)
+            result = function(*args, **kwargs)
+            if after is not None:
+                try:
+                    after(result, args, kwargs)
+                except Exception as error:  # noqa: BLE001
+                    recorder.fault(function.__qualname__, error)
+            return result
         except BaseException as error:
             note_failure(error)
             raise
         finally:
             recorder.leave(token)
+
+    return marked
+
+
+def unless_compiling(function: Function, marked: Function) -> Function:
+    """``marked`` where torch.compile may come through: it finds ``function`` there and nothing of ours."""
+
+    @functools.wraps(function)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        if is_compiling():
+            return function(*args, **kwargs)
+        return marked(*args, **kwargs)
+
+    return either
+
+
+class _Around:
+    """Gives the marked function for the original; pickled, it becomes something that gives the original itself."""
+
+    __slots__ = ("_marked",)
+
+    def __init__(self, marked: Function) -> None:
+        self._marked = marked
+
+    def __call__(self, function: Function) -> Function:
+        return self._marked
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copy.copy of a function is that function.
+        return functools.partial, (copy.copy,)
+
+
+def by_value(function: Function, marked: Function) -> Function:
+    """
+    ``marked`` in a form that can be pickled by value and then works without us.
+
+    So cloudpickle writes the classes of a user's ``__main__``, into checkpoints and to workers.
+    """
+    around = _Around(marked)
+
+    @functools.wraps(function)
+    def stand_in(*args: Any, **kwargs: Any) -> Any:
+        return around(function)(*args, **kwargs)
+
+    setattr(stand_in, _MARK, around)
+    return stand_in
 
 
 class Failure:
@@ -84,6 +132,9 @@ def note_failure(error: BaseException) -> None:
     Failure.depth = depth
 
 
+_LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch"})
+"""Their classes are pickled by name, never by value."""
+
 _watched: list[tuple[Any, Callable[[Any], None]]] = []
 """Each class that is watched, with the function that marks a subclass of it."""
 
@@ -95,10 +146,21 @@ def mark_again(cls: type) -> None:
             mark(cls)
 
 
+def _unmarked(function: Any) -> Function | None:
+    """The method to mark; None if it is abstract, no plain function, or marked already."""
+    if not isinstance(function, types.FunctionType) or getattr(function, "__isabstractmethod__", False):
+        return None
+    if not hasattr(function, _MARK):
+        return function
+    around = getattr(function, _MARK)
+    # One that came by value from another process has lost its mark on the way.
+    return None if around is None or isinstance(around, _Around) else getattr(function, "__wrapped__", None)
+
+
 def watch_class(
     base: Any,
     methods: dict[str, str],
-    wrap: Callable[[Callable[..., Any], str, str], Any],
+    wrap: Callable[[Function, str, str], Function],
     skip: Callable[[type], bool] = lambda cls: False,
 ) -> None:
     """
@@ -110,13 +172,18 @@ def watch_class(
     :param skip: classes to leave alone.
     """
 
-    def mark(cls: type) -> None:
+    def mark_class(cls: type) -> None:
         if skip(cls):
             return
         for name, phase in methods.items():
-            function = cls.__dict__.get(name)
-            if isinstance(function, types.FunctionType) and not getattr(function, "__isabstractmethod__", False):
-                setattr(cls, name, wrap(function, phase, name))
+            function = _unmarked(cls.__dict__.get(name))
+            if function is not None:
+                marked = wrap(function, phase, name)
+                if cls.__module__.partition(".")[0] in _LIBRARIES:
+                    setattr(marked, _MARK, None)
+                else:
+                    marked = by_value(function, marked)
+                setattr(cls, name, marked)
 
     inherited = base.__dict__.get("__init_subclass__")
 
@@ -126,14 +193,14 @@ def watch_class(
         else:
             super(base, cls).__init_subclass__(**kwargs)
         try:
-            mark(cls)
+            mark_class(cls)
         except Exception as error:  # noqa: BLE001
             recorder.fault("subclass of " + base.__name__, error)
 
-    _watched.append((base, mark))
+    _watched.append((base, mark_class))
     base.__init_subclass__ = classmethod(init_subclass)
     waiting = [base]
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
-        mark(cls)
+        mark_class(cls)

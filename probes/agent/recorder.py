@@ -38,11 +38,12 @@ class Recorder:
         self.path = None
         self._buffer: mmap.mmap | None = None
         self.words = memoryview(bytearray(layout.STATE_WORDS * 8)).cast("q")
-        self.words[layout.STEP] = -1
+        self.words[layout.STEP] = self.words[layout.WORKER_INDEX] = -1
         self.stack: list[tuple[int, int]] = []
         """Open phases, outermost first, each with when it was entered."""
         self.top = -1
-        self._events = 0
+        self._table = [[0] * layout.PHASE_COLUMNS for _ in layout.PHASES]
+        """The phase table again: a list is read several times faster than the file."""
         self._records = 0
         self._faults: list[str] = []
 
@@ -106,15 +107,14 @@ class Recorder:
         """
         now = _clock()
         words = self.words
-        self._events += 1
-        words[0] = self._events
-        words[1] = now
         stack = self.stack
-        if not stack:
+        depth = len(stack)
+        if not depth:
             self._owner = _thread_id()
         elif self._owner != _thread_id():
+            words[0] += 1
+            words[1] = now
             return -1
-        depth = len(stack)
         stack.append((phase, now))
         self.top = phase
         if depth < 24:
@@ -124,32 +124,46 @@ class Recorder:
             words[24] = depth + 1
         if phase in _COARSE:
             self._record(layout.ENTER, phase, now, 0)
-        return depth
+        return now
 
     def leave(self, token: int) -> None:
-        """Closes the phase that :meth:`enter` gave ``token`` for, and any left open inside it."""
-        if token < 0:
-            return
+        """
+        Closes the phase that :meth:`enter` gave ``token`` for, and any left open inside it.
+
+        One that is not open any more is passed over: an outer phase has closed it (a generator that outlives
+        its loop), or it is the parent's (in the child of a fork).
+        """
+        stack = self.stack
+        if not stack or stack[-1][1] != token:
+            if token not in [since for _, since in stack]:
+                return
+            while stack[-1][1] != token:
+                self.leave(stack[-1][1])
         now = _clock()
         words = self.words
-        stack = self.stack
-        while len(stack) > token:
-            phase, since = stack.pop()
-            took = now - since
-            place = 128 + 3 * phase
-            words[place] += 1
-            words[place + 1] += took
-            if took > words[place + 2]:
-                words[place + 2] = took
-            if phase in _COARSE:
-                self._record(layout.LEAVE, phase, now, took)
-        # Not the token: after a fork the child leaves phases that only its parent has entered.
+        phase, _ = stack.pop()
+        took = now - token
+        row = self._table[phase]
+        place = 128 + 3 * phase
+        words[place] = row[0] = row[0] + 1
+        words[place + 1] = row[1] = row[1] + took
+        if took > row[2]:
+            words[place + 2] = row[2] = took
         depth = len(stack)
         words[24] = depth if depth < 24 else 24
-        self.top = stack[-1][0] if stack else -1
-        self._events += 1
-        words[0] = self._events
         words[1] = now
+        self.top = stack[-1][0] if depth else -1
+        if phase in _COARSE:
+            self._record(layout.LEAVE, phase, now, took)
+
+    def owns_phases(self) -> bool:
+        """Whether the phases that are open are this thread's; gauges are told by that thread alone."""
+        return not self.stack or self._owner == _thread_id()
+
+    @property
+    def open_phases(self) -> list[int]:
+        """Numbers of the open phases, outermost first."""
+        return [phase for phase, _ in self.stack]
 
     def step(self, number: int) -> None:
         """The user-visible step count is now ``number``."""
@@ -158,10 +172,12 @@ class Recorder:
             words[2] = number
             words[3] = _clock()
 
-    def gauge(self, word: int, value: object) -> None:
-        """Sets a word of the state block; a value that is no integer is passed over."""
-        if isinstance(value, int):
-            self.words[word] = value
+    def gauge(self, word: int, value: Any) -> None:
+        """Sets a word of the state block, fractions cut off; what is no number is passed over."""
+        try:
+            self.words[word] = int(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
 
     def _record(self, kind: int, phase: int, now: int, value: int) -> None:
         buffer = self._buffer

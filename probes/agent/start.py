@@ -39,8 +39,8 @@ def start() -> None:
     except Exception as error:  # noqa: BLE001
         recorder.fault("death", error)
     os.register_at_fork(after_in_child=recorder.after_fork_in_child)
-    failure.install(open_recorder)
-    hooks.install({name: opening(patch) for name, patch in PATCHES.items()})
+    unopened = failure.install(open_recorder)
+    hooks.install({**{name: opening(patch) for name, patch in PATCHES.items()}, **unopened})
     atexit.register(_note_exit)
     # Called before the threads that are left are waited for; atexit, only after.
     register_early = getattr(threading, "_register_atexit", None)

@@ -6,34 +6,48 @@ What an observation speaks for is not decided here but in :mod:`probes.judge`.
 
 from __future__ import annotations
 
-from probes.evidence.ending import deaths, ending_of, exception
+from probes.evidence.attached import attached, moves
+from probes.evidence.corruption import KINDS as CORRUPTION_KINDS
+from probes.evidence.corruption import corruption
+from probes.evidence.death import deaths, heap_message
+from probes.evidence.ending import ending_of, exception
 from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
+from probes.evidence.system import memory, threads_and_cores, throttling
 from probes.evidence.update import PHASE_FUNCTIONS, samples, standstills, update_calls
+from probes.evidence.waiting import waiting
+from probes.evidence.worker import KINDS as WORKER_KINDS
+from probes.evidence.worker import ended_workers, worker_ended
 from probes.observer import Observations
 from probes.progress import Progress
 
 
 def collect(seen: Observations, progress: Progress, ending: Ending | None) -> list[Observed]:
     """All that can be said of a run so far, in the order in which it is best read."""
-    found: list[Observed] = []
+    found: list[Observed] = list(attached(seen, progress))
     if ending is not None:
         found += ending_of(ending, progress)
-    found += exception(seen, progress, ending)
+        found += heap_message(seen, ending)
+    ended = ended_workers(seen, progress, ending)
+    of_worker = list(worker_ended(ended, progress, ending))
+    found += of_worker
+    found += exception(progress, ending, of_a_peer=bool(of_worker))
     found += deaths(seen)
+    found += corruption(seen, progress)
     found += standstills(seen, progress)
     found += update_calls(seen, progress)
     found += samples(seen, progress)
     # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
-    well = ending is not None and ending.by_us is None and ending.status == 0
+    well = (ending is not None and ending.by_us is None and ending.status == 0) or moves(seen, progress)
     if not well:
         found += silence(seen, progress)
+        found += waiting(seen, progress, ended)
     state = progress.state
-    if state is None:
+    if state is None and not seen.attached:
         found.append(
             Observed("unseen", 0.0, "the agent came into no process that trains: no progress could be seen", {})
         )
-    elif state.events and (well or not seen.looks) and not progress.standstills:
+    elif state is not None and state.events and (well or not seen.looks) and not progress.standstills:
         found.append(
             Observed(
                 "steady",
@@ -42,8 +56,11 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
                 {"events": state.events},
             )
         )
+    found += throttling(seen, progress)
+    found += threads_and_cores(seen, progress)
+    found += memory(seen)
     found += [Observed("not-observed", 0.0, f"could not be observed: {reason}", {}) for reason in seen.failures]
     return found
 
 
-__all__ = ["PHASE_FUNCTIONS", "Ending", "Observed", "collect"]
+__all__ = ["CORRUPTION_KINDS", "PHASE_FUNCTIONS", "WORKER_KINDS", "Ending", "Observed", "collect"]

@@ -1,15 +1,17 @@
-"""How the run ended: exit code, signal, error, and what was caught at the point of death."""
+"""How the run ended: exit code, signal, error."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from typing import Any
 
-from probes import code, heap, procfs
+from probes import procfs
 from probes.evidence.observed import Ending, Observed
-from probes.observer import Observations
 from probes.progress import Progress
+from probes.tracebacks import parse_traceback
+
+_NOT_THE_KERNEL = "; the kernel counted no kill for want of memory, so a person or another program sent it"
+_PERHAPS_THE_KERNEL = "; whether the kernel sent it for want of memory could not be read"
 
 
 def ending_of(ending: Ending, progress: Progress) -> Iterator[Observed]:
@@ -41,14 +43,14 @@ def ending_of(ending: Ending, progress: Progress) -> Iterator[Observed]:
         yield Observed(
             "oom-killed",
             at,
-            f"the kernel's out-of-memory killer ended it ({ending.out_of_memory_kills} kills)",
+            f"the kernel's out-of-memory killer ended it (it counted {ending.out_of_memory_kills} during the run)",
             {},
         )
         return
-    yield Observed("ended-by-signal", at, f"the process was ended by {name}", {"signal": name})
-    said = heap.message(ending.stderr_tail)
-    if said is not None:
-        yield Observed("heap-message", at, f"the C library said before it ended: {said!r}", {"message": said})
+    sender = ""
+    if name == "SIGKILL":
+        sender = _PERHAPS_THE_KERNEL if ending.out_of_memory_kills is None else _NOT_THE_KERNEL
+    yield Observed("ended-by-signal", at, f"the process was ended by {name}{sender}", {"signal": name})
 
 
 def _signal_number(status: int) -> int | None:
@@ -59,59 +61,25 @@ def _signal_number(status: int) -> int | None:
     return status - 128 if status - 128 in fatal else None
 
 
-def exception(seen: Observations, progress: Progress, ending: Ending | None) -> Iterator[Observed]:
+def exception(progress: Progress, ending: Ending | None, *, of_a_peer: bool) -> Iterator[Observed]:
+    """
+    The error that ended the program.
+
+    :param of_a_peer: whether it only says that a worker was gone, which is told by itself.
+    """
     if ending is None or ending.by_us is not None or ending.status == 0:
         return
     recording = progress.recording
     error = recording.text("exception") if recording is not None else None
     if error is None:
-        error = _parse_traceback(ending.stderr_tail) if ending.status > 0 else None
+        error = parse_traceback(ending.stderr_tail) if ending.status > 0 else None
     if error is None:
         return
     first_line = error["message"].strip().splitlines()[0][:300] if error["message"].strip() else ""
     place = " > ".join(error["phases"]) or "outside any phase"
     kind = "memory-error" if error["type"] in ("MemoryError", "OutOfMemoryError") else "uncaught-exception"
-    yield Observed(kind, ending.after_s, f"{error['type']}: {first_line} (in {place})", error)
-
-
-def _parse_traceback(text: str) -> dict[str, Any] | None:
-    """The last traceback in what was printed, for a program in which the agent could not see it."""
-    lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if not starts:
-        return None
-    frames = []
-    for line in lines[starts[-1] + 1 :]:
-        stripped = line.strip()
-        if stripped.startswith('File "') and '", line ' in stripped:
-            file, _, rest = stripped[6:].partition('", line ')
-            number, _, function = rest.partition(", in ")
-            frames.append({"function": function, "file": file, "line": int(number) if number.isdigit() else None})
-        elif line and not line.startswith(" "):
-            kind, _, message = line.partition(": ")
-            return {
-                "type": kind.rpartition(".")[2],
-                "module": kind.rpartition(".")[0],
-                "message": message,
-                "phases": [],
-                "step": -1,
-                "frames": frames,
-            }
-    return None
-
-
-def deaths(seen: Observations) -> Iterator[Observed]:
-    for death in seen.deaths:
-        frames = [frame for frame in death.thread.frames if not code.is_ours(frame.file)]
-        named = [frame for frame in frames if not frame.function.startswith("0x")]
-        stack = " <- ".join(frame.short for frame in named[:8])
-        yield Observed(
-            "death-stack",
-            seen.at_s(death.at_ns),
-            f"at the point of death ({death.signal}) process {death.pid} stood in {stack}",
-            {
-                "signal": death.signal,
-                "pid": death.pid,
-                "frames": [[f.function, f.file, f.line] for f in frames[:60]],
-            },
-        )
+    said = ": ".join(part for part in (error["type"], first_line) if part)
+    if of_a_peer:
+        kind = "peer-error"
+        said = f"all that the main process saw of it was {said}"
+    yield Observed(kind, ending.after_s, f"{said} (in {place})", error)

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes import code, procfs
+from probes import code, procfs, workers
 from probes.evidence.observed import Observed
+from probes.evidence.waiting import subject_of, words
 from probes.observer import Look, Observations
 from probes.progress import Progress
 from probes.stacks import Frame
+from probes.waits import End, Kind, Wait
+from probes.waits.subject import Subject
 
 _BURNING = 0.5
 """Cores in use from which on the family counts as burning CPU."""
 _FLAT = 0.03
-_LOCK_WAITS = ("futex",)
-_OUTSIDE_WAITS = (
-    "pipe_",
-    "unix_stream",
-    "wait_woken",
-    "sk_wait",
-    "inet_csk",
-    "locks_lock",
-    "do_wait",
-    "tty",
-    "fifo",
-)
-_SLEEPS = ("hrtimer_nanosleep", "do_nanosleep")
 
 
 def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
@@ -38,12 +28,14 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
     where = "in " + " > ".join(last.state.path) if last.state and last.state.path else "outside any phase"
     usual_s = progress.usual_stay_s()
     usual = f"; the longest before was {usual_s:.2g} s" if usual_s else ""
-    yield Observed(
-        "silence",
-        at,
-        f"no event for {last.silence_s:.1f} s, {where}{usual}",
-        {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
-    )
+    # Without an agent that we brought along nobody knows whether events come.
+    if not seen.attached or last.state is not None:
+        yield Observed(
+            "silence",
+            at,
+            f"no event for {last.silence_s:.1f} s, {where}{usual}",
+            {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
+        )
     if last.state is not None and last.state.exit_ns:
         shutting_s = max(last.at_ns - last.state.exit_ns, 0) / 1e9
         yield Observed(
@@ -58,20 +50,27 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
         return
     first = looks[0]
     span_s = (last.at_ns - first.at_ns) / 1e9
-    # What was started may be a launcher or a shell, which waits for the one that trains.
-    pid = progress.recording.pid if progress.recording is not None else last.processes[0].pid if last.processes else 0
-    running = _runs(looks, pid)
+    # What was started may be a launcher or a shell, which waits for the one that trains; and that may wait for
+    # a worker: what it does in the end is what the worker does.
+    subject = subject_of(seen, progress)
+    running = _runs(looks, subject)
+    label = workers.label(subject.pid, workers.trainer(seen, progress), workers.numbers(seen, progress))
     if span_s >= 1.0:
         yield from _cpu(first, last, span_s, at, running=running)
-    yield from _stack_motion(main_stacks(looks, pid), at, running=running)
-    yield from _waits(looks, pid, at)
+    yield from _stack_motion(_stacks(looks, subject), label, subject, at, running=running)
+    yield from _waits(looks, subject, label, at)
 
 
-def _runs(looks: list[Look], pid: int) -> bool:
-    """Whether the main thread ran, or waited only for a core, whenever it was looked at."""
-    mains = [process.main for look in looks for process in look.processes if process.pid == pid]
-    states = [main.state for main in mains if main is not None]
-    return bool(states) and all(state == "R" for state in states)
+def _runs(looks: list[Look], subject: Subject) -> bool:
+    """Whether the thread ran, or waited only for a core, whenever it was looked at."""
+    threads = [
+        thread
+        for look in looks
+        for process in look.processes
+        for thread in process.threads
+        if (process.pid, thread.tid) == subject.node
+    ]
+    return bool(threads) and all(thread.state == "R" for thread in threads)
 
 
 def _cpu(first: Look, last: Look, span_s: float, at: float, *, running: bool) -> Iterator[Observed]:
@@ -87,80 +86,105 @@ def _cpu(first: Look, last: Look, span_s: float, at: float, *, running: bool) ->
     yield Observed(
         kind,
         at,
-        f"over {span_s:.1f} s of silence the process family {says} {cores:.2f} cores",
+        f"over {span_s:.1f} s of looking at it the process family {says} {cores:.2f} cores",
         {"cores": round(cores, 3)},
     )
 
 
-def main_stacks(looks: list[Look], pid: int) -> list[tuple[Frame, ...]]:
-    """The training process's main-thread stacks, innermost first, the agent's frames left out."""
-    stacks = []
-    for look in looks:
-        taken = look.dumps.get(pid)
-        thread = taken.main if taken is not None else None
-        if thread is not None:
-            stacks.append(tuple(frame for frame in thread.frames if not code.is_ours(frame.file)))
-    return stacks
+def _stacks(looks: list[Look], subject: Subject) -> list[tuple[Frame, ...]]:
+    """A thread's stacks, innermost first, the agent's frames left out."""
+    return [
+        tuple(frame for frame in thread.frames if not code.is_ours(frame.file))
+        for look in looks
+        if subject.pid in look.dumps
+        for thread in look.dumps[subject.pid].threads
+        if thread.tid == subject.tid
+    ]
 
 
-def _stack_motion(stacks: list[tuple[Frame, ...]], at: float, *, running: bool) -> Iterator[Observed]:
+def _stack_motion(
+    stacks: list[tuple[Frame, ...]], label: str, subject: Subject, at: float, *, running: bool
+) -> Iterator[Observed]:
     if len(stacks) < 2:
         return
+    whose = f"{'the main thread' if subject.pid == subject.tid else f'thread {subject.tid}'}"
+    if label != workers.MAIN:
+        whose += f" of {label}"
     lines = {tuple((f.function, f.file, f.line) for f in stack) for stack in stacks}
     functions = {tuple((f.function, f.file) for f in stack) for stack in stacks}
     top = stacks[-1][0].short if stacks[-1] else "an empty stack"
-    detail = {"dumps": len(stacks), "frames": [[f.function, f.file, f.line] for f in stacks[-1][:40]]}
+    detail = {
+        "dumps": len(stacks),
+        "process": label,
+        "frames": [[f.function, f.file, f.line] for f in stacks[-1][:40]],
+    }
     if len(lines) == 1 and not running:
         yield Observed(
-            "stack-still",
-            at,
-            f"{len(stacks)} stacks of the main thread are the same to the line: {top}",
-            detail,
-        )
+            "stack-still", at, f"{len(stacks)} stacks of {whose} are the same to the line: {top}", detail
+        )  # fmt: skip
     elif len(functions) == 1:
-        yield Observed("stack-in-place", at, f"{len(stacks)} stacks of the main thread move within {top}", detail)
+        yield Observed("stack-in-place", at, f"{len(stacks)} stacks of {whose} move within {top}", detail)
     else:
-        yield Observed(
-            "stack-moving",
-            at,
-            f"{len(stacks)} stacks of the main thread differ; the last is in {top}",
-            detail,
-        )
+        yield Observed("stack-moving", at, f"{len(stacks)} stacks of {whose} differ; the last is in {top}", detail)
 
 
-def _waits(looks: list[Look], pid_of_training: int, at: float) -> Iterator[Observed]:
-    """What the main threads wait for, if it was the same at every look."""
-    kinds: dict[int, set[str]] = {}
-    texts: dict[int, str] = {}
+def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterator[Observed]:
+    """What the subject waits for, if it was the same at every look; and locks and stops elsewhere if it may be them."""
+    if subject.chain is not None and subject.chain.end in (End.DEAD, End.CYCLE):
+        return
+    last = subject.last_wait
+    on_the_way = subject.chain.path if subject.chain is not None else ()
+    certain = subject.chain is not None and not (
+        subject.chain.end is End.WAITS and last is not None and last.kind.is_outside and not last.peers
+    )
+    kinds: dict[tuple[int, int], set[str]] = {}
+    texts: dict[tuple[int, int], str] = {}
     for look in looks:
         for process in look.processes:
-            if process.main is None:
-                continue
-            kind, text = _wait_of(process, look)
-            kinds.setdefault(process.pid, set()).add(kind)
-            texts[process.pid] = text
-    for pid, seen_kinds in kinds.items():
-        if len(seen_kinds) == 1:
-            kind = next(iter(seen_kinds))
-            if kind != "runs" and (pid == pid_of_training or kind in ("waits-on-lock", "stopped")):
-                yield Observed(kind, at, texts[pid], {"pid": pid})
+            for tid in {process.pid} | ({subject.tid} if process.pid == subject.pid else set()):
+                whose = label if process.pid == subject.pid else f"process {process.pid}"
+                found = _wait_of(process, tid, look, whose)
+                if found is not None:
+                    kinds.setdefault((process.pid, tid), set()).add(found[0])
+                    texts[process.pid, tid] = found[1]
+    for node, seen_kinds in kinds.items():
+        if len(seen_kinds) != 1:
+            continue
+        kind = next(iter(seen_kinds))
+        elsewhere = not certain and node not in on_the_way and kind in ("waits-on-lock", "stopped")
+        if kind != "runs" and (node == subject.node or elsewhere):
+            yield Observed(
+                kind, at, texts[node], {"pid": node[0], "process": label if node == subject.node else None}
+            )  # fmt: skip
 
 
-def _wait_of(process: procfs.ProcessReading, look: Look) -> tuple[str, str]:
-    main = process.main
-    assert main is not None  # noqa: S101 - the caller has checked
-    who = f"the main thread of process {process.pid}"
+def _wait_of(process: procfs.ProcessReading, tid: int, look: Look, whose: str) -> tuple[str, str] | None:
+    """Kind of evidence and its sentence; None for a process that is over, or a thread that is not there."""
+    if process.state in ("Z", "X"):
+        return None
+    owner = f"process {process.pid}" if whose.startswith("process") else f"{whose} (process {process.pid})"
+    if process.state in ("T", "t"):
+        return "stopped", f"{owner} is stopped (SIGSTOP)"
+    thread = next((thread for thread in process.threads if thread.tid == tid), None)
+    if thread is None:
+        return None
+    who = f"{'the main thread' if tid == process.pid else f'thread {tid}'} of {owner}"
     taken = look.dumps.get(process.pid)
-    top = taken.main.frames[0] if taken and taken.main and taken.main.frames else None
-    in_call = f" in {top.short}" if top else ""
-    if process.state == "T":
-        return "stopped", f"process {process.pid} is stopped (SIGSTOP)"
-    if main.state == "R" or main.wchan is None:
+    stack = next((s for s in taken.threads if s.tid == tid), None) if taken is not None else None
+    in_call = f" in {stack.frames[0].short}" if stack is not None and stack.frames else ""
+    wait = look.waits.waits.get((process.pid, tid))
+    if wait is None:
         return "runs", f"{who} runs{in_call}"
-    if any(main.wchan.startswith(name) or name in main.wchan for name in _SLEEPS):
-        return "sleeps", f"{who} sleeps on purpose ({main.wchan}){in_call}"
-    if any(name in main.wchan for name in _LOCK_WAITS):
-        return "waits-on-lock", f"{who} waits on a lock ({main.wchan}){in_call}"
-    if any(name in main.wchan for name in _OUTSIDE_WAITS):
-        return "waits-outside", f"{who} waits on something outside ({main.wchan}){in_call}"
-    return "waits", f"{who} waits ({main.wchan}){in_call}"
+    return _kind_of(wait), f"{who} waits on {words(wait)}{in_call}"
+
+
+def _kind_of(wait: Wait) -> str:
+    if wait.kind is Kind.SLEEP:
+        kind = "sleeps"
+    elif wait.kind is Kind.LOCK:
+        kind = "waits-on-lock" if not wait.timed else "waits-for-a-while"
+    elif wait.kind.is_outside:
+        kind = "waits-outside"
+    else:
+        kind = "waits"
+    return kind

@@ -110,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not cases:
         parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = folder  # stable-baselines3 makes its log folders there
         print(f"{'training':<28}{'without':>10}{'ratio':>8}{'spread':>16}{'folder':>14}", flush=True)
         for name, body in cases.items():
             row = _measure(Path(folder), name, body, options.pairs)

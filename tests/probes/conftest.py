@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from probes import carry, procfs
-from probes.flight import FlightRecording
+from probes.flight import FlightRecording, State
 
 PATIENCE_S = 60.0
 """Long enough for anything that ends at all."""
@@ -47,7 +47,7 @@ def _children() -> set[int]:
     found = set()
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            reading = procfs.read_process(int(entry))
+            reading = procfs.read_process(int(entry), closely=False)
             if reading is not None and reading.parent == me and reading.state != "Z":
                 found.add(reading.pid)
     return found
@@ -118,12 +118,17 @@ class Agent:
     env: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **more: str) -> dict[str, str]:
-        base = {**os.environ, "OMP_NUM_THREADS": "1", **self.env, **more}
+        base = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(self.flight.parent), **self.env, **more}
         # No supervisor that would take stacks: nothing is held at its death unless a test says so.
         return carry.environment(base, self.flight, hold=False)
 
     def run(
-        self, *arguments: str | Path, python: str | Path = sys.executable, cwd: Path | None = None, **more: str
+        self,
+        *arguments: str | Path,
+        python: str | Path = sys.executable,
+        cwd: Path | None = None,
+        timeout_s: float = PATIENCE_S,
+        **more: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(python), *map(str, arguments)],
@@ -132,12 +137,21 @@ class Agent:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=timeout_s,
             check=False,
         )
 
     def recordings(self) -> list[FlightRecording]:
         return [FlightRecording(path) for path in sorted(self.flight.glob("*.bin"))]
+
+    def states(self) -> dict[int, State]:
+        """Where each process stood last, by pid; none of them may have met a fault of the agent's own."""
+        found = {}
+        for recording in self.recordings():
+            assert recording.text("faults") is None
+            found[recording.pid] = recording.state()
+            recording.close()
+        return found
 
     def recording(self) -> FlightRecording:
         (only,) = self.recordings()

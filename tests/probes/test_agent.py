@@ -43,7 +43,7 @@ def plain(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[st
     """The same without the agent."""
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **more},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(Path(arguments[0]).parent), **more},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -91,6 +91,7 @@ MAIN_CLASSES = """
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.policies import ActorCriticPolicy
     from stable_baselines3.common.buffers import RolloutBuffer
+    from stable_baselines3.common.vec_env import DummyVecEnv
 
     class Walk(gymnasium.Env):
         observation_space = gymnasium.spaces.Box(-1, 1, (2,))
@@ -114,9 +115,23 @@ MAIN_CLASSES = """
         def get(self, batch_size=None):
             yield from super().get(batch_size)
 
-    model = PPO(Wide, Walk(), n_steps=32, batch_size=16, n_epochs=1, rollout_buffer_class=Store, device="cpu",
-                policy_kwargs={"activation_fn": torch.nn.ReLU})
-    model.kept = [Walk, Quiet]
+    class Slow(torch.optim.Adam):
+        def step(self, closure=None):
+            return super().step(closure)
+
+    class Envs(DummyVecEnv):
+        def step_wait(self):
+            return super().step_wait()
+
+    class Mine(PPO):
+        def train(self):
+            super().train()
+        def learn(self, *args, **kwargs):
+            return super().learn(*args, **kwargs)
+
+    model = Mine(Wide, Envs([Walk]), n_steps=32, batch_size=16, n_epochs=1, rollout_buffer_class=Store, device="cpu",
+                policy_kwargs={"activation_fn": torch.nn.ReLU, "optimizer_class": Slow})
+    model.kept = [Walk, Quiet, Envs, Mine]
     model.learn(32, callback=Quiet())
     model.save(sys.argv[1])
 """
@@ -134,7 +149,9 @@ def test_a_model_whose_classes_are_in_main_is_saved_so_that_it_loads_without_the
             import sys
             from stable_baselines3 import PPO
             model = PPO.load(sys.argv[1], device="cpu")
-            env_class, callback_class = model.kept
+            env_class, callback_class, envs_class, algorithm = model.kept
+            again = algorithm(type(model.policy), envs_class([env_class]), n_steps=8, batch_size=8, device="cpu")
+            again.learn(8, callback=callback_class())
             env = env_class()
             observation, _ = env.reset()
             env.step(model.predict(observation)[0])
@@ -185,14 +202,12 @@ def test_it_reaches_the_workers_of_a_subproc_vec_env(method: str, agent: Agent, 
     done = agent.run(write(VEC_ENV), method)
     assert done.returncode == 0, done.stderr
     workers = [int(word) for word in done.stdout.split()]
-    steps = {}
-    for recording in agent.recordings():
-        total = recording.state().phases.get("env.step")
-        steps[recording.pid] = total.count if total else 0
-        assert recording.text("faults") is None
-        recording.close()
+    states = agent.states()
+    steps = {pid: state.phases["env.step"].count for pid, state in states.items() if "env.step" in state.phases}
     assert [steps.get(pid) for pid in workers] == [25, 25]
     assert sum(count == 25 for count in steps.values()) == 3  # the parent has a mark on its VecEnv
+    assert [states[pid].worker for pid in workers] == [0, 1]
+    assert {states[pid].worker for pid in states if pid not in workers} == {None}
 
 
 def test_it_reaches_a_module_run_with_m(agent: Agent, write: Write, tmp_path: Path) -> None:
@@ -507,14 +522,14 @@ def test_a_program_that_profiles_itself_is_left_alone(agent: Agent, write: Write
 TOY = """
     import sys, types
     from _freezelab_agent import layout
-    from _freezelab_agent.marks import Mark, watch_class
+    from _freezelab_agent.marks import mark, watch_class
     from _freezelab_agent.recorder import recorder
     recorder.open(sys.argv[1])
 
     class Base:
         pass
 
-    watch_class(Base, {"step": "env.step"}, lambda function, phase, name: Mark(function, phase))
+    watch_class(Base, {"step": "env.step"}, lambda function, phase, name: mark(function, phase))
 
     class Walk(Base):
         def step(self, action):

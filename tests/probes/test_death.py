@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from probes import carry, heap, procfs
 from probes.death import DeathWatch
+from probes.diagnosis import Diagnosis
 from probes.progress import Progress
+from probes.verdicts import Verdict
+from probes.watch import WatchOptions, watch
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Agent, Start, Write
@@ -73,8 +74,12 @@ def test_the_stack_at_the_point_of_death_has_the_python_function_and_the_signal_
     process = dying(start, write, agent, code, os.getpid())
     progress = Progress(agent.flight)
     watch = DeathWatch(tmp_path / "stacks")
-    wait_until(lambda: list(agent.flight.glob("*.bin")))
-    progress.poll(time.monotonic_ns())
+
+    def recordings() -> Any:
+        progress.poll(time.monotonic_ns())
+        return list(progress.recordings())
+
+    wait_until(recordings)
     assert watch.check(progress) == []
     go(process)
     deaths = wait_until(lambda: watch.check(progress), 20)
@@ -169,36 +174,6 @@ def test_a_child_of_a_fork_is_held_and_let_go_like_its_parent(
     progress.close()
 
 
-@pytest.mark.parametrize(
-    ("printed", "message"),
-    [
-        ("free(): double free detected in tcache 2\n", "free(): double free detected in tcache 2"),
-        ("double free or corruption (fasttop)", "double free or corruption (fasttop)"),
-        ("python: malloc(): corrupted top size\n", "malloc(): corrupted top size"),
-        ("*** Error in `python': free(): invalid pointer\n", "free(): invalid pointer"),
-        ("noise\nmunmap_chunk(): invalid pointer\nFatal Python error: Aborted\n", "munmap_chunk(): invalid pointer"),
-        ("corrupted size vs. prev_size while consolidating\n", "corrupted size vs. prev_size while consolidating"),
-        ("malloc(): invalid size (unsorted)\n", "malloc(): invalid size (unsorted)"),
-        ("free(): invalid next size (normal)\n", "free(): invalid next size (normal)"),
-        ("corrupted double-linked list (not small)\n", "corrupted double-linked list (not small)"),
-        ("*** stack smashing detected ***: terminated\n", "*** stack smashing detected ***: terminated"),
-        ("free(): invalid pointer\ndouble free or corruption (out)\n", "double free or corruption (out)"),
-        ("the word double free or corruption in a sentence of its own\n", None),
-        ("print('free(): invalid pointer')\n", None),
-        ("Segmentation fault\n", None),
-        ("", None),
-    ],
-)
-def test_what_the_c_library_says_is_recognised(printed: str, message: str | None) -> None:
-    assert heap.message(printed) == message
-
-
-@given(st.text(), st.text())
-def test_a_heap_message_on_a_line_of_its_own_is_found_in_any_text(before: str, after: str) -> None:
-    printed = f"{before}\nmalloc_consolidate(): unaligned fastbin chunk detected\n{after}"
-    assert heap.message(printed) is not None
-
-
 def test_a_heap_that_compiled_code_damages_is_seen_too(
     start: Start, write: Write, agent: Agent, tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
@@ -228,3 +203,115 @@ def test_a_heap_that_compiled_code_damages_is_seen_too(
     if compiler is not None:
         assert functions.index("release") < functions.index("native_step")
     progress.close()
+
+
+# What befalls a whole run, with us and without: the way it ends is its own.
+CRASHES = {
+    "double free": ("block = libc.malloc(24); libc.free(block); libc.free(block)", signal.SIGABRT),
+    "invalid free": ("libc.free(libc.malloc(64) + 16)", signal.SIGABRT),
+    "abort": ("libc.abort()", signal.SIGABRT),
+    "segfault in a thread": (
+        "thread = threading.Thread(target=ctypes.string_at, args=(8,)); thread.start(); thread.join()",
+        signal.SIGSEGV,
+    ),
+    "stack overflow": ("recurse()", signal.SIGSEGV),
+    "killed from outside": (
+        "subprocess.run([sys.executable, '-S', '-c', f'import os; os.kill({os.getpid()}, 9)']); time.sleep(60)",
+        signal.SIGKILL,
+    ),
+}
+FAMILIES = {"double free": "double-free", "invalid free": "invalid-pointer"}
+CRASH = """
+    import ctypes, functools, multiprocessing, os, resource, subprocess, sys, threading, time
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    pair = (ctypes.c_int * 2)(1, 2)
+
+    def recurse():
+        # C calls Python calls C: Python's own limit is out of the way, the stack's is not.
+        sys.setrecursionlimit(10**8)
+        @compare
+        def deeper(left, right):
+            libc.qsort(pair, 2, 4, deeper)
+            return 0
+        libc.qsort(pair, 2, 4, deeper)
+
+    def native_step():
+        {way}
+
+    if sys.argv[1] == "alone":
+        native_step()
+    else:
+        worker = multiprocessing.get_context("fork").Process(target=native_step)
+        worker.start()
+        worker.join()
+        print("worker", worker.exitcode, flush=True)
+        sys.exit(1)
+"""
+
+
+def kinds(diagnosis: Diagnosis) -> dict[str, dict[str, Any]]:
+    return {item.kind: item.detail for item in diagnosis.evidence}
+
+
+@pytest.mark.parametrize("way", CRASHES)
+def test_a_crash_ends_as_it_would_have_and_its_stack_is_in_the_diagnosis(
+    way: str, write: Write, tmp_path: Path
+) -> None:
+    code, number = CRASHES[way]
+    command = [sys.executable, str(write(CRASH.format(way=code))), "alone"]
+    alone = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert alone.returncode == -number
+    began = time.monotonic()
+    diagnosis = watch(command, WatchOptions(out=tmp_path / "run"))
+    assert time.monotonic() - began < 5
+    found = kinds(diagnosis)
+    assert diagnosis.verdict is Verdict.CRASH
+    assert diagnosis.signal is not None
+    assert diagnosis.signal.name == number.name
+    if way in FAMILIES:
+        assert found["heap-message"]["family"] == FAMILIES[way]
+        said = next(item.says for item in diagnosis.evidence if item.kind == "heap-message")
+        assert "where it was noticed is not where it was caused" in said
+    if way == "killed from outside":
+        said = next(item.says for item in diagnosis.evidence if item.kind == "ended-by-signal")
+        assert "the kernel counted no kill" in said or "could not be read" in said
+    elif way == "stack overflow":
+        assert found["stack-overflow"]["stack_bytes"] > 4 << 20
+    else:
+        functions = [row[0] for row in found["death-stack"]["frames"]]
+        assert ("native_step" in functions) == ("thread" not in way)
+
+
+@pytest.mark.parametrize("way", CRASHES)
+def test_a_worker_that_crashes_ends_as_it_would_have_and_its_stack_is_taken(
+    way: str, write: Write, tmp_path: Path
+) -> None:
+    code, number = CRASHES[way]
+    command = [sys.executable, str(write(CRASH.format(way=code))), "worker"]
+    began = time.monotonic()
+    diagnosis = watch(command, WatchOptions(out=tmp_path / "run"))
+    assert time.monotonic() - began < 6
+    assert (tmp_path / "run/stdout.log").read_text() == f"worker {-number}\n"
+    found = kinds(diagnosis)
+    assert diagnosis.verdict is not Verdict.HEALTHY
+    if way in FAMILIES:
+        assert found["heap-message"]["family"] == FAMILIES[way]
+    if way not in ("killed from outside", "stack overflow"):
+        assert found["death-stack"]["signal"] == number.name
+
+
+def test_an_address_space_limit_is_told_as_want_of_memory(write: Write, tmp_path: Path) -> None:
+    script = write("""
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+        def fill_buffer():
+            return bytearray(8 << 30)
+        fill_buffer()
+    """)
+    diagnosis = watch([sys.executable, str(script)], WatchOptions(out=tmp_path / "run"))
+    assert diagnosis.verdict is Verdict.OOM
+    assert diagnosis.culprit is not None
+    assert diagnosis.culprit.function == "fill_buffer"

@@ -83,8 +83,8 @@ def test_what_the_recorder_writes_the_reader_reads(moves: list[tuple[str, Any]])
                     counts[name] = counts.get(name, 0) + 1
                     if name in COARSE:
                         ring.append((False, name))
+                marks += len(opened) - keep
                 recorder.leave(tokens[keep])
-                marks += 1
                 del tokens[keep:], opened[keep:]
             elif kind == "step":
                 recorder.step(value)

@@ -25,7 +25,7 @@ def emitted() -> set[str]:
     sources = Path(evidence.__file__).parent.glob("*.py")
     kinds: set[str] = set()
     for node in (node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Observed":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Observed", "_observed"):
             kinds |= _texts(node.args[0])
         elif isinstance(node, ast.Assign):
             names = [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
@@ -36,7 +36,7 @@ def emitted() -> set[str]:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Return) and isinstance(inner.value, ast.Tuple):
                     kinds |= _texts(inner.value.elts[0])
-    return kinds
+    return kinds | set(evidence.CORRUPTION_KINDS) | set(evidence.WORKER_KINDS)
 
 
 def _texts(node: ast.expr) -> set[str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 import pytest
@@ -17,8 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.agent import layout, marks
-from probes.agent.marks import Failure, Mark, watch_class
+from probes.agent.marks import Failure, by_value, mark, watch_class
 from probes.agent.recorder import Recorder
+
+if TYPE_CHECKING:
+    from tests.probes.conftest import Write
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +56,13 @@ def test_arguments_and_results_go_through_unchanged(
 ) -> None:
     for taken in ("first", "key"):
         more.pop(taken, None)
-    marked = Mark(plain, "env.step")
+    marked = mark(plain, "env.step")
     assert marked(first, *rest, key=key, **more) == plain(first, *rest, key=key, **more)
 
 
 def test_the_very_same_object_comes_back() -> None:
     thing = object()
-    assert Mark(lambda: thing, "env.step")() is thing
+    assert mark(lambda: thing, "env.step")() is thing
 
 
 def test_the_very_same_error_goes_on(recorder: Recorder) -> None:
@@ -67,7 +72,7 @@ def test_the_very_same_error_goes_on(recorder: Recorder) -> None:
         raise error
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        Mark(fail, "train")()
+        mark(fail, "train")()
     assert caught.value is error
     assert recorder.stack == []
     assert [layout.PHASES[phase] for phase in Failure.phases] == ["train"]
@@ -77,8 +82,8 @@ def test_an_error_is_known_by_the_innermost_phase_it_passed_through() -> None:
     def fail() -> None:
         raise ValueError
 
-    inner = Mark(fail, "env.step")
-    outer = Mark(lambda: inner(), "collect")
+    inner = mark(fail, "env.step")
+    outer = mark(lambda: inner(), "collect")
     for _ in range(3):  # a new error may come to lie where the last one did
         with pytest.raises(ValueError):  # noqa: PT011
             outer()
@@ -89,8 +94,8 @@ def test_an_error_is_known_by_the_innermost_phase_it_passed_through() -> None:
 
 
 def test_a_phase_inside_the_same_phase_is_one_phase(recorder: Recorder) -> None:
-    inner = Mark(lambda: 1, "env.step")
-    assert Mark(lambda: inner(), "env.step")() == 1
+    inner = mark(lambda: 1, "env.step")
+    assert mark(lambda: inner(), "env.step")() == 1
     assert phases(recorder) == {"env.step": 1}
 
 
@@ -99,7 +104,7 @@ def test_a_generator_goes_on_as_it_did() -> None:
         sent = yield from range(stop)
         return sent
 
-    marked = Mark(count, "sample")
+    marked = mark(count, "sample")
     generator = marked(3)
     assert inspect.isgenerator(generator)
     assert list(generator) == [0, 1, 2]
@@ -111,7 +116,7 @@ def test_a_fault_before_the_call_is_swallowed_and_recorded(recorder: Recorder) -
 
     faults: list[tuple[str, BaseException]] = []
     recorder.fault = lambda where, error: faults.append((where, error))  # type: ignore[method-assign]
-    assert Mark(lambda value: value, "learn", broken)(5) == 5
+    assert mark(lambda value: value, "learn", broken)(5) == 5
     assert [str(error) for _, error in faults] == ["ours"]
 
 
@@ -124,9 +129,9 @@ class Walk:
 
 
 def test_a_marked_method_looks_like_the_method() -> None:
-    marked = Mark(Walk.step, "env.step")
-    assert marked.__name__ == "step"  # type: ignore[attr-defined]
-    assert marked.__qualname__ == "Walk.step"  # type: ignore[attr-defined]
+    marked = mark(Walk.step, "env.step")
+    assert marked.__name__ == "step"
+    assert marked.__qualname__ == "Walk.step"
     assert marked.__doc__ == "Takes a step."
     assert inspect.signature(marked) == inspect.signature(Walk.step)
 
@@ -139,25 +144,63 @@ def make_class() -> Any:
         reset = step
 
     for name in ("step", "reset"):
-        setattr(Made, name, Mark(getattr(Made, name), "env.step"))
+        function = getattr(Made, name)
+        setattr(Made, name, by_value(function, mark(function, "env.step")))
     return Made
 
 
-def test_a_marked_method_is_bound_and_copied_like_a_method() -> None:
+def test_a_marked_method_is_bound_and_copied_like_a_method(recorder: Recorder) -> None:
     made = make_class()
     walk = made()
     assert inspect.ismethod(walk.step)
+    assert inspect.isfunction(made.step)
     assert walk.step(4) == 5
     assert copy.deepcopy(walk).step(4) == 5
-    assert copy.copy(made.step).__class__.__name__ == "function"
+    assert copy.copy(made.step) is made.step
+    assert phases(recorder) == {"env.step": 2}
 
 
-def test_a_class_that_is_pickled_by_value_has_the_originals() -> None:
-    made = pickle.loads(cloudpickle.dumps(make_class()))  # noqa: S301
-    assert type(made.step).__name__ == type(made.reset).__name__ == "function"
-    assert made().step(1) == 2
-    bound = pickle.loads(cloudpickle.dumps(make_class()().step))  # noqa: S301
-    assert bound(1) == 2
+LOADING = """
+    import pickle, sys
+    made, bound = pickle.load(open(sys.argv[1], "rb"))
+    assert made().step(1) == made().reset(1) == bound(1) == 2
+    assert type(made.step).__name__ == "function"
+    print([name for name in sys.modules if "freezelab" in name or name.startswith("probes")])
+"""
+
+
+def test_what_is_pickled_by_value_works_where_there_is_no_agent(write: Write) -> None:
+    walk = Walk
+    made = make_class()
+    stored = write("", "made.pkl")
+    # Walk is this module's: it has to come along.
+    cloudpickle.register_pickle_by_value(sys.modules[walk.__module__])
+    try:
+        stored.write_bytes(cloudpickle.dumps((made, made().step)))
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[walk.__module__])
+    done = subprocess.run(
+        [sys.executable, "-I", write(LOADING), stored], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_what_comes_by_value_is_marked_again_not_twice(recorder: Recorder) -> None:
+    base = watched_base()
+    watch_class(base, {"step": "env.step"}, wrap)
+
+    class Sent(base):
+        def step(self) -> str:
+            return "sent"
+
+    original = Sent.step.__wrapped__  # type: ignore[attr-defined]
+    arrived = type("Arrived", (base,), {})
+    # As cloudpickle does it: an empty class first, then what is in it.
+    arrived.step = cloudpickle.loads(cloudpickle.dumps(Sent.step))  # type: ignore[attr-defined]
+    marks.mark_again(arrived)
+    assert arrived.step.__wrapped__.__code__ == original.__code__  # type: ignore[attr-defined]
+    assert arrived().step() == "sent"
+    assert phases(recorder) == {"env.step": 1}
 
 
 def target() -> int:
@@ -167,13 +210,13 @@ def target() -> int:
 
 def test_a_function_that_is_marked_in_its_module_is_pickled_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     original = target
-    marked = Mark(original, "eval")
+    marked = mark(original, "eval")
     monkeypatch.setitem(globals(), "target", marked)
     assert pickle.loads(pickle.dumps(marked)) is marked  # noqa: S301
+    assert cloudpickle.loads(cloudpickle.dumps(marked)) is marked
     stored = pickle.dumps(marked)
     monkeypatch.setitem(globals(), "target", original)
     assert pickle.loads(stored) is original  # noqa: S301
-    assert cloudpickle.loads(cloudpickle.dumps(marked))() == 3
 
 
 def watched_base() -> Any:
@@ -190,8 +233,8 @@ def watched_base() -> Any:
     return Base
 
 
-def wrap(function: Any, phase: str, name: str) -> Mark:
-    return Mark(function, phase)
+def wrap(function: Any, phase: str, name: str) -> Any:
+    return mark(function, phase)
 
 
 def test_classes_that_exist_and_classes_that_come_later_are_marked(recorder: Recorder) -> None:

@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from probes import carry, cgroup, environment, procfs
+from probes import carry, environment, procfs
 from probes.agent import layout
 
 if TYPE_CHECKING:
@@ -145,35 +147,68 @@ def test_signals_have_names() -> None:
     assert procfs.signal_name(77) == "signal 77"
 
 
-@pytest.mark.parametrize(
-    ("lines", "file", "content", "kills"),
-    [
-        ("0::/a/b\n", "a/b/memory.events", "low 0\noom 3\noom_kill 2\n", 2),
-        ("5:cpu,memory:/x\n0::/\n", "memory/x/memory.oom_control", "oom_kill_disable 0\noom_kill 7\n", 7),
-        ("0::/a\n", "a/memory.events", "nothing of the kind\n", None),
-        ("0::/a\n", "b/memory.events", "oom_kill 2\n", None),
-        ("nonsense\n\n", "a/memory.events", "oom_kill 2\n", None),
-    ],
+def stat_line(name: str, state: str, numbers: list[int]) -> str:
+    return f"4711 ({name}) {state} {' '.join(map(str, numbers))}\n"
+
+
+@given(
+    st.text(st.characters(exclude_characters="\0")),
+    st.sampled_from("RSDTZI"),
+    st.lists(st.integers(-1, 1 << 63), min_size=49),
 )
-def test_out_of_memory_kills_are_read_from_either_kind_of_control_group(
-    lines: str, file: str, content: str, kills: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cgroup").write_text(lines)
-    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / file).write_text(content)
-
-    def path(first: str, *rest: str) -> Path:
-        if first == "/proc/self/cgroup":
-            return tmp_path / "cgroup"
-        return Path(tmp_path, *Path(first).relative_to("/sys/fs/cgroup").parts, *rest)
-
-    monkeypatch.setattr(cgroup, "Path", path)
-    assert cgroup.out_of_memory_kills() == kills
+def test_a_stat_line_is_read_whatever_the_name_of_the_program_is(name: str, state: str, numbers: list[int]) -> None:
+    read = procfs.parse_stat(stat_line(name, state, numbers))
+    assert read is not None
+    assert read[0] == name
+    assert read[1][0] == state
+    assert [int(field) for field in read[1][1:]] == numbers
 
 
-def test_out_of_memory_kills_on_this_machine_are_a_count_or_unknown() -> None:
-    kills = cgroup.out_of_memory_kills()
-    assert kills is None or kills >= 0
+@given(st.text())
+def test_what_is_no_stat_line_is_none_and_no_error(text: str) -> None:
+    read = procfs.parse_stat(text)
+    assert read is None or all(field.lstrip("-").isdecimal() for field in read[1][1:20])
+    voluntary, involuntary = procfs.parse_switches(text)
+    assert voluntary is None or voluntary >= 0
+    assert involuntary is None or involuntary >= 0
+
+
+def test_a_stat_line_that_is_cut_off_is_none() -> None:
+    assert procfs.parse_stat("4711 (python) S 1 2") is None
+    assert procfs.parse_stat("4711 (pyth") is None
+
+
+def test_switches_are_read_from_a_status_file() -> None:
+    status = "Name:\tpython\nThreads:\t1\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n"
+    assert procfs.parse_switches(status) == (150, 545)
+    assert procfs.parse_switches("Name:\tpython\n") == (None, None)
+
+
+def test_a_close_reading_tells_of_every_thread_what_an_ordinary_one_tells_of_the_main_one() -> None:
+    stop = threading.Event()
+    threads = [threading.Thread(target=stop.wait, args=(30,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        near, far = procfs.read_process(os.getpid()), procfs.read_process(os.getpid(), closely=False)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert near is not None
+    assert far is not None
+    assert len(near.threads) == len(far.threads) >= 4
+    assert all(thread.voluntary_switches is not None for thread in near.threads)
+    assert far.main is not None
+    assert far.main.voluntary_switches is not None
+    assert all(thread.wchan is None and thread.voluntary_switches is None for thread in far.threads[1:])
+    assert near.minor_faults > 0
+    assert all(thread.name for thread in far.threads)
+
+
+def test_only_a_process_whose_stack_overflowed_is_taken_for_one() -> None:
+    assert procfs.overflowed_stack(os.getpid()) is None
+    assert procfs.overflowed_stack(2**22 + 1) is None
 
 
 def test_the_environment_of_a_run_without_an_agent_is_told_as_far_as_it_is_known() -> None:

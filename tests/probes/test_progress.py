@@ -17,6 +17,8 @@ from probes.observer import Look, Observations
 from probes.progress import OUTSIDE_SILENCE_FLOOR_S, Progress, top_phase
 from probes.stacks import Dump, Frame, ThreadStack
 from probes.verdicts import Verdict
+from probes.waits import Kind, Wait, WaitGraph
+from probes.waits.calls import by_wchan
 
 S = 1_000_000_000
 
@@ -221,7 +223,12 @@ def look(run: Run, after_s: float, *, state: str, wchan: str | None, cpu_s: floa
     process = procfs.ProcessReading(pid, 1, pid, state, cpu_s, 0, (thread,), 1, None, "python")
     frames = (Frame("quote", "/home/me/market.py", line), Frame("step", "/home/me/market.py", 3))
     dump = Dump(pid, now, False, (ThreadStack(pid, "MainThread", True, False, frames),))
-    return Look(now, run.progress.silence_s(now), run.progress.state, (shell, process), {pid: dump}, {})
+    waits = {(1, 1): Wait(1, 1, Kind.CHILD, "wait4", "the end of a child process", peers=(pid,))}
+    if wchan is not None:
+        call = by_wchan(wchan)
+        waits[pid, pid] = Wait(pid, pid, call.kind, call.name, "")
+    graph = WaitGraph(waits, {1: "S", pid: state}, {pid: 1})
+    return Look(now, run.progress.silence_s(now), run.progress.state, (shell, process), {pid: dump}, {}, graph)
 
 
 def judged(run: Run, looks: list[Look], ending: Ending | None = None) -> tuple[Verdict, set[str]]:

@@ -261,7 +261,9 @@ def _run(folder: Path, scenario: Scenario) -> Outcome:
     began = time.monotonic()
     diagnosis = watch(
         [sys.executable, str(script)],
-        WatchOptions(out=folder / "out", env={"OMP_NUM_THREADS": "1"}, on_status=on_status, **options),
+        WatchOptions(
+            out=folder / "out", env={"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}, on_status=on_status, **options
+        ),
     )
     lasted_s = time.monotonic() - began
     for line in (folder / "out" / "readings.jsonl").read_text().splitlines():

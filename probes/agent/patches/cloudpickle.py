@@ -10,7 +10,9 @@ from ..recorder import recorder
 
 
 def _patch(module: Any) -> None:
-    fill = module._class_setstate
+    fill = vars(module).get("_class_setstate")
+    if fill is None:
+        return
 
     # Under its own name and module: pickles refer to it by these.
     @functools.wraps(fill)
@@ -25,4 +27,5 @@ def _patch(module: Any) -> None:
     module._class_setstate = class_setstate
 
 
-PATCHES = {"cloudpickle.cloudpickle": _patch}
+# Before 3.0 the second one has it.
+PATCHES = {"cloudpickle.cloudpickle": _patch, "cloudpickle.cloudpickle_fast": _patch}

@@ -2,60 +2,124 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import functools
 from typing import Any
 
-from .. import facts, layout
-from ..census import census
-from ..marks import Mark, note_failure, watch_class
+from .. import checks, facts, layout, marks, updates
+from ..marks import Function, mark, watch_class
 from ..recorder import phase_id, recorder
+from ..worker import as_worker, number_of, numbering
 
-Function = Callable[..., Any]
-_EPOCH, _MINIBATCH, _SAMPLE = phase_id("epoch"), phase_id("minibatch"), phase_id("sample")
-_TRAIN = phase_id("train")
-
-
-def _before_learn(model: Any, total_timesteps: object = None, *args: Any, **kwargs: Any) -> None:
-    recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
-    recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", None))
-    recorder.text("facts", facts.of_model(model, total_timesteps))
-
-
-def _before_train(model: Any, *args: Any, **kwargs: Any) -> None:
-    gradient_steps = kwargs.get("gradient_steps", args[0] if args else None)
-    recorder.gauge(layout.EPOCH, 0)
-    recorder.gauge(layout.MINIBATCH, 0)
-    recorder.gauge(layout.N_EPOCHS, getattr(model, "n_epochs", 1))
-    recorder.gauge(layout.N_MINIBATCHES, gradient_steps if gradient_steps is not None else 0)
-
-
-def _before_callback(callback: Any, *args: Any, **kwargs: Any) -> None:
-    model = callback.model
-    if model is not None:
-        recorder.step(model.num_timesteps)
+_LEARN, _POLICY, _FORWARD = phase_id("learn"), phase_id("policy"), phase_id("forward")
+_UPDATING = frozenset(phase_id(name) for name in ("train", "epoch", "minibatch"))
+_OF_LEARN = (
+    layout.TOTAL_STEPS, layout.N_STEPS, layout.EPOCH, layout.N_EPOCHS, layout.MINIBATCH, layout.N_MINIBATCHES,
+)  # fmt: skip
+"""Gauges that belong to the model that learns."""
+_PASSES = (
+    "forward", "predict", "evaluate_actions", "get_distribution", "predict_values", "action_log_prob", "q1_forward",
+)  # fmt: skip
+"""Passes through a network, actor's or critic's."""
 
 
 def _patch_algorithm(module: Any) -> None:
-    before = {"learn": _before_learn, "train": _before_train}
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        if name == "learn":
+            return _learn(function)
+        if name == "train":
+            return _train(function)
+        return mark(function, phase, _before_collect if name == "collect_rollouts" else None)
 
-    def wrap(function: Function, phase: str, name: str) -> Mark:
-        return Mark(function, phase, before.get(name))
-
-    methods = {"learn": "learn", "train": "train", "collect_rollouts": "collect", "save": "save"}
+    methods = {
+        "learn": "learn",
+        "train": "train",
+        "collect_rollouts": "collect",
+        # ARS: its rollouts are the episodes that it tries its candidates on.
+        "evaluate_candidates": "collect",
+        "save": "save",
+        "save_replay_buffer": "save",
+    }
     watch_class(module.BaseAlgorithm, methods, wrap)
 
 
-def _patch_buffers(module: Any) -> None:
-    def wrap(function: Function, phase: str, name: str) -> Mark:
-        if name == "get":
-            return _Epochs(function)
-        if name == "sample":
-            return Mark(function, phase, _before_sample)
-        return Mark(function, phase)
+def _learn(function: Function) -> Function:
+    """One ``learn`` inside another, as in a callback, shows its own figures, then gives the outer one's back."""
+    marked = mark(_last_look(function), "learn", _before_learn)
 
+    @functools.wraps(function)
+    def learn(*args: Any, **kwargs: Any) -> Any:
+        if _LEARN not in recorder.open_phases or recorder.top == _LEARN or not recorder.owns_phases():
+            return marked(*args, **kwargs)
+        step, known = recorder.words[layout.STEP], facts.last
+        gauges = {word: recorder.words[word] for word in _OF_LEARN}
+        try:
+            return marked(*args, **kwargs)
+        finally:
+            for word, value in gauges.items():
+                recorder.words[word] = value
+            recorder.step(step)
+            facts.tell(known)
+
+    return learn
+
+
+def _before_learn(model: Any, total_timesteps: object = None, *args: Any, **kwargs: Any) -> None:
+    if recorder.owns_phases():
+        recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
+        # Off-policy algorithms have an n_steps too: that of their returns.
+        recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", 0) if hasattr(model, "rollout_buffer") else 0)
+        facts.tell(facts.of_model(model, total_timesteps))
+    checks.learn_begins(model)
+
+
+def _last_look(function: Function) -> Function:
+    """``learn`` with a last look at the training data, also when an error ends it: they may have led to it."""
+
+    @functools.wraps(function)
+    def learn(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            checks.learn_ends()
+
+    return learn
+
+
+def _before_collect(model: Any, *args: Any, **kwargs: Any) -> None:
+    checks.collect_begins(model)
+
+
+def _train(function: Function) -> Function:
+    marked = mark(function, "train", _before_train)
+
+    @functools.wraps(function)
+    def train(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return marked(*args, **kwargs)
+        finally:
+            updates.ends()
+
+    return train
+
+
+def _before_train(model: Any, *args: Any, **kwargs: Any) -> None:
+    if recorder.owns_phases():
+        updates.begins(model, kwargs.get("gradient_steps", args[0] if args else None))
+    checks.train_begins(model)
+
+
+def _patch_buffers(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        if name in own:
+            return own[name](function)
+        return mark(function, phase, before.get(name), after.get(name))
+
+    own = {"get": _get, "reset": _reset, "sample": _sample}
+    before = {"compute_returns_and_advantage": _before_advantages}
+    after = {"compute_returns_and_advantage": _after_advantages, "add": checks.added} if checks.ON else {}
     methods = {
         "add": "buffer.add",
+        "reset": "buffer.add",
         "compute_returns_and_advantage": "advantage",
         "get": "epoch",
         "sample": "sample",
@@ -63,98 +127,163 @@ def _patch_buffers(module: Any) -> None:
     watch_class(module.BaseBuffer, methods, wrap)
 
 
-def _before_sample(buffer: Any, *args: Any, **kwargs: Any) -> None:
-    # A replay buffer: each sample is the minibatch of one gradient step.
-    if not hasattr(buffer, "compute_returns_and_advantage"):
-        recorder.words[layout.MINIBATCH] += 1
+def _before_advantages(buffer: Any, *args: Any, **kwargs: Any) -> None:
+    checks.filled(buffer)
 
 
-class _Epochs(Mark):
-    """Stands in for ``RolloutBuffer.get``: each call is an epoch, each item it yields a minibatch."""
+def _after_advantages(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    checks.advantages_computed(args[0])
 
-    def __init__(self, function: Function) -> None:
-        super().__init__(function, "epoch")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        items: Iterator[Any] = self._function(*args, **kwargs)
-        open_phases = [phase for phase, _ in recorder.stack]
-        # An epoch already open: a subclass's ``get`` that draws on its parent's.
-        if _TRAIN not in open_phases or _EPOCH in open_phases:
-            return items
+def _reset(function: Function) -> Function:
+    """A buffer's ``reset``: no phase, but the last look at what it held."""
+
+    @functools.wraps(function)
+    def reset(*args: Any, **kwargs: Any) -> Any:
+        if args:
+            checks.reset_begins(args[0])
+        return function(*args, **kwargs)
+
+    return reset
+
+
+def _sample(function: Function) -> Function:
+    """A buffer's ``sample``; of a replay buffer, it may begin a gradient step."""
+    marked = mark(function, "sample", _before_sample)
+
+    @functools.wraps(function)
+    def sample(*args: Any, **kwargs: Any) -> Any:
         try:
-            buffer = args[0]
-            batch_size = kwargs.get("batch_size", args[1] if len(args) > 1 else None)
-            recorder.words[layout.EPOCH] += 1
-            recorder.words[layout.MINIBATCH] = 0
-            rows = buffer.buffer_size * buffer.n_envs
-            recorder.gauge(layout.N_MINIBATCHES, math.ceil(rows / batch_size) if batch_size else 1)
+            if args and _is_replay(args[0]):
+                updates.gradient_steps.sampled()
+        except Exception as error:  # noqa: BLE001
+            recorder.fault("sample", error)
+        return marked(*args, **kwargs)
+
+    return sample
+
+
+def _before_sample(buffer: Any, *args: Any, **kwargs: Any) -> None:
+    if _is_replay(buffer):
+        checks.sampled(buffer)
+
+
+def _is_replay(buffer: Any) -> bool:
+    return not hasattr(buffer, "compute_returns_and_advantage")
+
+
+def _get(function: Function) -> Function:
+    """``RolloutBuffer.get``: each call is an epoch, each item it yields a minibatch."""
+
+    @functools.wraps(function)
+    def get(*args: Any, **kwargs: Any) -> Any:
+        items = function(*args, **kwargs)
+        try:
+            if not updates.passes_over_rollout():
+                return items
+            number = updates.epoch_begins(args[0], kwargs.get("batch_size", args[1] if len(args) > 1 else None))
+            checks.epoch_begins(args[0], number)
         except Exception as error:  # noqa: BLE001
             recorder.fault("epoch", error)
-        return _minibatches(items)
+        return updates.epoch(items)
 
-
-def _minibatches(items: Iterator[Any]) -> Iterator[Any]:
-    """Yields ``items`` with the phases around them; an update that stops early closes the generator."""
-    epoch = recorder.enter(_EPOCH)
-    minibatch = -1
-    try:
-        while True:
-            sample = recorder.enter(_SAMPLE)
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-            except BaseException as error:
-                note_failure(error)
-                raise
-            finally:
-                recorder.leave(sample)
-            recorder.words[layout.MINIBATCH] += 1
-            minibatch = recorder.enter(_MINIBATCH)
-            if census.wanted():
-                census.start()
-            yield item
-            census.stop()
-            recorder.leave(minibatch)
-    finally:
-        census.stop()
-        recorder.leave(epoch)
+    return get
 
 
 def _patch_callbacks(module: Any) -> None:
-    def wrap(function: Function, phase: str, name: str) -> Mark:
-        return Mark(function, phase, _before_callback if name == "on_step" else None)
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        marked = mark(function, phase, before.get(name))
+        return _rollout_end(marked) if name == "on_rollout_end" else marked
 
+    before = {"on_step": _before_step, "on_training_start": _before_training}
     methods = dict.fromkeys(
         ("on_step", "on_rollout_start", "on_rollout_end", "on_training_start", "on_training_end"), "callback"
     )
     watch_class(module.BaseCallback, methods, wrap)
 
 
-def _patch_policies(module: Any) -> None:
-    def wrap(function: Function, phase: str, name: str) -> Mark:
-        return Mark(function, phase)
+def _before_step(callback: Any, *args: Any, **kwargs: Any) -> None:
+    model = callback.model
+    if model is not None and recorder.owns_phases():
+        recorder.step(model.num_timesteps)
 
-    watch_class(module.BasePolicy, {"forward": "policy", "predict": "policy", "evaluate_actions": "forward"}, wrap)
+
+def _before_training(callback: Any, *args: Any, **kwargs: Any) -> None:
+    # With reset_num_timesteps=False what was learnt before counts too.
+    if recorder.owns_phases():
+        recorder.gauge(layout.TOTAL_STEPS, getattr(callback.model, "_total_timesteps", None))
+
+
+def _rollout_end(function: Function) -> Function:
+    """A callback's ``on_rollout_end``: whoever is inside another is looked at too."""
+
+    @functools.wraps(function)
+    def on_rollout_end(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if args:
+            checks.rollout_ended(args[0])
+        return result
+
+    return on_rollout_end
+
+
+def _patch_policies(module: Any) -> None:
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        return mark(function, phase) if name == "save" else _of_model(function)
+
+    watch_class(module.BaseModel, {**dict.fromkeys(_PASSES, "policy"), "save": "save"}, wrap)
+
+
+def _of_model(function: Function) -> Function:
+    """A pass through a network, actor's or critic's: ``forward`` in an update, else ``policy``."""
+    policy, forward = mark(function, "policy"), mark(function, "forward")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if marks.is_compiling():
+            return function(*args, **kwargs)
+        top = recorder.top
+        if top in _UPDATING:
+            return forward(*args, **kwargs)
+        return function(*args, **kwargs) if top in (_FORWARD, _POLICY) else policy(*args, **kwargs)
+
+    return call
 
 
 def _patch_vec_env(module: Any) -> None:
-    def wrap(function: Function, phase: str, name: str) -> Mark:
-        return Mark(function, phase)
+    after = {"step": checks.env_stepped, "reset": checks.env_reset} if checks.ON else {}
 
-    watch_class(module.VecEnv, {"step": "env.step", "reset": "env.reset"}, wrap)
-    # A wrapper passes the call on to the environment inside, which has its own mark.
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        return mark(function, phase, None, after.get(name))
+
+    # A wrapper passes the call on to the environment inside, within the same phase.
+    methods = {"step": "env.step", "step_wait": "env.step", "reset": "env.reset", "save": "save"}
+    watch_class(module.VecEnv, methods, wrap)
+
+
+def _patch_processes(class_name: str) -> Function:
+    """For a module that has a class that starts ``_worker`` in processes."""
+
+    def patch(module: Any) -> None:
+        cls = getattr(module, class_name)
+        cls.__init__ = numbering(cls.__init__)
+        module._worker = as_worker(module._worker, lambda args: number_of(args[2].var))
+
+    return patch
 
 
 def _patch_evaluation(module: Any) -> None:
-    module.evaluate_policy = Mark(module.evaluate_policy, "eval")
+    module.evaluate_policy = mark(module.evaluate_policy, "eval")
 
 
 PATCHES = {
+    "sb3_contrib.common.maskable.evaluation": _patch_evaluation,
+    "sb3_contrib.common.vec_env.async_eval": _patch_processes("AsyncEval"),
     "stable_baselines3.common.base_class": _patch_algorithm,
     "stable_baselines3.common.buffers": _patch_buffers,
     "stable_baselines3.common.callbacks": _patch_callbacks,
     "stable_baselines3.common.evaluation": _patch_evaluation,
     "stable_baselines3.common.policies": _patch_policies,
     "stable_baselines3.common.vec_env.base_vec_env": _patch_vec_env,
+    "stable_baselines3.common.vec_env.subproc_vec_env": _patch_processes("SubprocVecEnv"),
 }

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from .. import layout
-from ..marks import note_failure
-from ..recorder import phase_id, recorder
+from .. import layout, marks
+from ..marks import Function, mark, unless_compiling, watch_class
+from ..recorder import recorder
 
 
-def _patch_tensor(module: Any) -> None:
-    backward = module.Tensor.backward
-    phase = phase_id("backward")
+def _patch_compiler(module: Any) -> None:
+    marks.is_compiling = module.is_compiling
 
-    @functools.wraps(backward)
-    def marked(*args: Any, **kwargs: Any) -> Any:
-        token = recorder.enter(phase)
-        try:
-            return backward(*args, **kwargs)
-        except BaseException as error:
-            note_failure(error)
-            raise
-        finally:
-            recorder.leave(token)
 
-    module.Tensor.backward = marked
+def _patch_autograd(module: Any) -> None:
+    # Tensor.backward goes through here too; so do gradient penalties and TRPO's products with the Hessian.
+    for name in ("backward", "grad"):
+        function = getattr(module, name)
+        setattr(module, name, unless_compiling(function, mark(function, "backward")))
 
 
 def _patch_optimizer(module: Any) -> None:
-    phase = phase_id("optimizer")
-    open_tokens: list[int] = []
+    def wrap(function: Function, phase: str, name: str) -> Function:
+        return unless_compiling(function, mark(function, phase, after=_stepped))
 
-    def before(optimizer: Any, args: Any, kwargs: Any) -> None:
-        open_tokens.append(recorder.enter(phase))
-
-    def after(optimizer: Any, args: Any, kwargs: Any) -> None:
-        recorder.words[layout.OPTIMIZER_STEPS] += 1
-        if open_tokens:
-            recorder.leave(open_tokens.pop())
-
-    module.register_optimizer_step_pre_hook(before)
-    module.register_optimizer_step_post_hook(after)
+    # Not torch's own hooks: those came with 2.0, and the one behind is not called when a step fails.
+    watch_class(module.Optimizer, {"step": "optimizer"}, wrap)
 
 
-PATCHES = {"torch._tensor": _patch_tensor, "torch.optim.optimizer": _patch_optimizer}
+def _stepped(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    recorder.words[layout.OPTIMIZER_STEPS] += 1
+
+
+PATCHES = {
+    "torch.autograd": _patch_autograd,
+    "torch.compiler": _patch_compiler,
+    "torch.optim.optimizer": _patch_optimizer,
+}

@@ -1,0 +1,78 @@
+"""What the checks found, in the flight recorder's text slot ``corruption``; and what a check may cost."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .. import layout
+from ..recorder import recorder
+
+_MAX_FINDINGS = 16
+_clock = time.monotonic_ns
+
+
+class Findings:
+    """Findings by kind and subject: the first of each is told in full, later ones are counted."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], dict[str, Any]] = {}
+        self._path: str | None = None
+
+    def add(self, kind: str, subject: str, detail: dict[str, Any]) -> None:
+        """
+        :param kind: ``buffer-changed``, ``non-finite``, ``semantic-mismatch`` or ``aliased-observation``.
+        :param subject: the array or environment it is about.
+        :param detail: JSON values.
+        """
+        if self._path != recorder.path:
+            # Another process's, inherited over a fork.
+            self._found, self._path = {}, recorder.path
+        known = self._found.get((kind, subject))
+        if known is not None:
+            known["times"] += 1
+            if known["times"] & (known["times"] - 1):
+                return
+        elif len(self._found) < _MAX_FINDINGS:
+            self._found[kind, subject] = {
+                "kind": kind,
+                "subject": subject,
+                "step": recorder.words[layout.STEP],
+                "phases": [layout.PHASES[phase] for phase, _ in recorder.stack],
+                "at_ns": _clock(),
+                "times": 1,
+                **detail,
+            }
+        else:
+            return
+        recorder.text("corruption", {"findings": list(self._found.values())})
+
+
+findings = Findings()
+
+
+class Account:
+    """
+    Keeps a check below its share of the run's time.
+
+    :param share: of the time since the first question.
+    :param credit_s: what may be spent ahead, so that a young run is checked in full.
+    """
+
+    def __init__(self, share: float, credit_s: float) -> None:
+        self._share = share
+        self._credit_ns = int(credit_s * 1e9)
+        self._began = 0
+        self._since = 0
+        self.spent_ns = 0
+
+    def open(self) -> bool:
+        """Whether a check can be afforded now; if so its cost runs from here to :meth:`close`."""
+        now = self._since = _clock()
+        if not self._began:
+            self._began = now
+        return self.spent_ns <= self._credit_ns + self._share * (now - self._began)
+
+    def close(self) -> None:
+        """The check is over."""
+        self.spent_ns += _clock() - self._since

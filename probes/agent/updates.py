@@ -1,0 +1,130 @@
+"""
+How far an update is: epochs and minibatches of a rollout buffer, or gradient steps on a replay buffer.
+
+An epoch is one pass over the rollout buffer's generator, a minibatch what it yields. Off-policy there is no such
+generator: there a minibatch begins when the replay buffer is sampled, and lasts until it is sampled again with an
+optimizer step in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from . import layout
+from .census import census
+from .marks import note_failure
+from .recorder import phase_id, recorder
+
+_TRAIN, _EPOCH, _MINIBATCH, _SAMPLE = (phase_id(name) for name in ("train", "epoch", "minibatch", "sample"))
+
+
+def begins(model: Any, gradient_steps: object) -> None:
+    """
+    ``train`` is called.
+
+    :param gradient_steps: its argument of that name; None where it has none, and so passes over a rollout.
+    """
+    words = recorder.words
+    words[layout.EPOCH] = words[layout.MINIBATCH] = words[layout.N_EPOCHS] = words[layout.N_MINIBATCHES] = 0
+    if gradient_steps is not None:
+        recorder.gauge(layout.N_MINIBATCHES, gradient_steps)
+    elif hasattr(model, "n_critic_updates"):
+        # TRPO: one pass for the policy, the others for the critic.
+        recorder.gauge(layout.N_EPOCHS, 1 + model.n_critic_updates)
+    else:
+        recorder.gauge(layout.N_EPOCHS, getattr(model, "n_epochs", 1))
+
+
+def ends() -> None:
+    """``train`` has returned or failed."""
+    census.stop()
+
+
+def passes_over_rollout() -> bool:
+    """Whether a ``get`` of now is an epoch: called by an update, and not by a ``get`` that draws on another."""
+    if not recorder.owns_phases():
+        return False
+    phases = recorder.open_phases
+    return _TRAIN in phases and _EPOCH not in phases
+
+
+def epoch_begins(buffer: Any, batch_size: int | None) -> int:
+    """
+    :return: the epoch's number, from 1.
+    """
+    words = recorder.words
+    words[layout.MINIBATCH] = 0
+    rows = buffer.buffer_size * buffer.n_envs
+    words[layout.N_MINIBATCHES] = math.ceil(rows / batch_size) if batch_size else 1
+    return _next_of(layout.EPOCH, layout.N_EPOCHS)
+
+
+def epoch(items: Iterator[Any]) -> Iterator[Any]:
+    """Yields ``items`` with the phases around them; an update that stops early closes the generator."""
+    token = recorder.enter(_EPOCH)
+    try:
+        while True:
+            sample = recorder.enter(_SAMPLE)
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except BaseException as error:
+                note_failure(error)
+                raise
+            finally:
+                recorder.leave(sample)
+            minibatch = _minibatch_begins()
+            yield item
+            census.stop()
+            recorder.leave(minibatch)
+    finally:
+        census.stop()
+        recorder.leave(token)
+
+
+class GradientSteps:
+    """Tells one gradient step of an off-policy update from the next."""
+
+    def __init__(self) -> None:
+        self._token = -1
+        self._optimizer_steps = 0
+
+    def sampled(self) -> None:
+        """A replay buffer is about to be sampled."""
+        if recorder.top == _SAMPLE or not recorder.owns_phases():
+            return
+        phases = recorder.open_phases
+        if _TRAIN not in phases or _EPOCH in phases:
+            return
+        optimizer_steps = recorder.words[layout.OPTIMIZER_STEPS]
+        if _MINIBATCH in phases:
+            if optimizer_steps == self._optimizer_steps:
+                return  # more data for the same step
+            census.stop()
+            recorder.leave(self._token)
+        self._optimizer_steps = optimizer_steps
+        self._token = _minibatch_begins()
+
+
+gradient_steps = GradientSteps()
+
+
+def _minibatch_begins() -> int:
+    _next_of(layout.MINIBATCH, layout.N_MINIBATCHES)
+    token = recorder.enter(_MINIBATCH)
+    if census.wanted():
+        census.start()
+    return token
+
+
+def _next_of(gauge: int, of: int) -> int:
+    """One more; where that is more than there should be, their number is unknown."""
+    words = recorder.words
+    number = words[gauge] + 1
+    words[gauge] = number
+    if number > words[of]:
+        words[of] = 0
+    return number

@@ -56,7 +56,7 @@ class Aliasing:
             self._look_again(env)
         dones = result[2]
         # Not a tensor: reading that back from a device would make the training wait.
-        if self._terminals_left and isinstance(dones, arrays.numpy().ndarray) and True in dones.tolist():
+        if self._terminals_left and type(dones).__name__ == "ndarray" and True in dones.tolist():
             self._look_at_terminals(env, dones.tolist())
         if steps <= _ALWAYS or steps % _PERIOD < 2:
             self._hand(env, result[0])

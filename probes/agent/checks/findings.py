@@ -10,6 +10,7 @@ from ..recorder import recorder
 
 _MAX_FINDINGS = 16
 _clock = time.monotonic_ns
+_cost = time.thread_time_ns
 
 
 class Findings:
@@ -55,6 +56,8 @@ class Account:
     """
     Keeps a check below its share of the run's time.
 
+    What it costs is CPU time of its thread: on a busy machine it must not pay for the time it was kept waiting.
+
     :param share: of the time since the first question.
     :param credit_s: what may be spent ahead, so that a young run is checked in full.
     """
@@ -68,11 +71,18 @@ class Account:
 
     def open(self) -> bool:
         """Whether a check can be afforded now; if so its cost runs from here to :meth:`close`."""
-        now = self._since = _clock()
+        now = _clock()
         if not self._began:
             self._began = now
-        return self.spent_ns <= self._credit_ns + self._share * (now - self._began)
+        if self.spent_ns > self._credit_ns + self._share * (now - self._began):
+            return False
+        self.begin()
+        return True
+
+    def begin(self) -> None:
+        """The cost of a check that follows from an earlier one runs from here to :meth:`close`."""
+        self._since = _cost()
 
     def close(self) -> None:
         """The check is over."""
-        self.spent_ns += _clock() - self._since
+        self.spent_ns += _cost() - self._since

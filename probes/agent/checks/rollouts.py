@@ -109,7 +109,7 @@ class Rollouts:
         watch = self._watch(buffer)
         if watch is None or not watch.sums:
             return
-        self.account.open()
+        self.account.begin()
         if watch.own_advantages:
             watch.sums = {}
         self._look(watch, buffer, "the advantages", except_for=_ADVANTAGES)
@@ -129,7 +129,7 @@ class Rollouts:
         writer = None
         if code is not None:
             writer = {"function": hook.__qualname__, "file": code.co_filename, "line": code.co_firstlineno}
-        self.account.open()
+        self.account.begin()
         self._look(watch, watch.buffer(), "the end of its callback " + type(callback).__name__, writer=writer)
         self.account.close()
 

@@ -51,7 +51,7 @@ class Semantic:
         collecting, self._collecting = self._collecting, None
         if collecting is None or collecting[0]() is not model:
             return
-        self.account.open()
+        self.account.begin()
         try:
             if _is_comparable(model) and _state(model.policy) == collecting[1]:
                 with _Untouched():

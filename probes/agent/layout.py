@@ -82,9 +82,9 @@ COARSE = ("learn", "collect", "advantage", "train", "epoch", "minibatch", "eval"
 
 # Words of the state block.
 FOREIGN_EVENTS = 0
-"""Phases entered on threads other than the one whose phases are shown; those are counted in the tables below."""
+"""Phases entered that are not shown: on another thread than those that are, or deeper than ``STACK_LIMIT``."""
 LAST_EVENT_NS = 1
-"""When a phase was last left, or entered on another thread."""
+"""When a phase was last left, or entered without being shown."""
 STEP = 2
 """``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
 STEP_NS = 3

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import copy
 import functools
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .recorder import phase_id, recorder
+from . import layout
+from .recorder import COARSE, phase_id, recorder
 
 Function = Callable[..., Any]
+_clock = time.monotonic_ns
 
 is_compiling: Callable[[], bool] = bool
 """Whether torch.compile or torch.export looks through the code that is running; torch's own once it is imported."""
@@ -28,52 +31,79 @@ def mark(
     phase: str,
     before: Callable[..., None] | None = None,
     after: Callable[[Any, tuple[Any, ...], dict[str, Any]], None] | None = None,
+    *,
+    instead: Mapping[str, Function] | None = None,
+    compiled: bool = False,
 ) -> Function:
     """
     ``function`` with a phase around it; a phase inside the same phase is one phase.
 
     :param before: called with the arguments.
     :param after: called with what was returned, the positional and the keyword arguments.
+    :param instead: what to call directly inside other phases.
+    :param compiled: torch.compile may come through: it is to find ``function`` there and nothing of ours.
     """
     number = phase_id(phase)
+    others = {number: function, **{phase_id(name): other for name, other in (instead or {}).items()}}
+    own, row, place, coarse = recorder, recorder.row(number), 128 + 3 * number, number in COARSE
 
+    # Between two calls of this, other code has driven it out of the caches: what counts is how many different
+    # things it touches. So it does by itself what enter() and close() of the recorder do.
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
-        if recorder.top == number:
+        if compiled and is_compiling():
             return function(*args, **kwargs)
-        token = recorder.enter(number)
+        outer = own.top
+        if outer in others:
+            return others[outer](*args, **kwargs)
+        now = _clock()
+        depth = own.depth
+        shown = (not own.threaded and depth < 24) or own.admits(depth, now)
+        if shown:
+            words = own.words
+            top = 32 + 2 * depth
+            words[top] = number
+            words[top + 1] = now
+            words[24] = own.depth = depth + 1
+            own.top = number
+            if coarse:
+                own.record(layout.ENTER, number, now, 0)
         try:
             if before is not None:
                 try:
                     before(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001
-                    recorder.fault(function.__qualname__, error)
+                    own.fault(function.__qualname__, error)
             result = function(*args, **kwargs)
             if after is not None:
                 try:
                     after(result, args, kwargs)
                 except Exception as error:  # noqa: BLE001
-                    recorder.fault(function.__qualname__, error)
+                    own.fault(function.__qualname__, error)
             return result
         except BaseException as error:
             note_failure(error)
             raise
         finally:
-            recorder.leave(token)
+            if shown:
+                if coarse or own.depth != depth + 1:
+                    # The child of a fork has none of its parent's phases open.
+                    if own.words[top + 1] == now:
+                        own.close(depth)
+                else:
+                    # Before any call: after one, Ctrl-C may come.
+                    words = own.words
+                    words[24] = own.depth = depth
+                    own.top = outer
+                    left = _clock()
+                    took = left - now
+                    words[1] = left
+                    words[place] = row[0] = row[0] + 1
+                    words[place + 1] = row[1] = row[1] + took
+                    if took > row[2]:
+                        words[place + 2] = row[2] = took
 
     return marked
-
-
-def unless_compiling(function: Function, marked: Function) -> Function:
-    """``marked`` where torch.compile may come through: it finds ``function`` there and nothing of ours."""
-
-    @functools.wraps(function)
-    def either(*args: Any, **kwargs: Any) -> Any:
-        if is_compiling():
-            return function(*args, **kwargs)
-        return marked(*args, **kwargs)
-
-    return either
 
 
 class _Around:

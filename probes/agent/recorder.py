@@ -20,7 +20,7 @@ from . import layout
 _clock = time.monotonic_ns
 _thread_id = threading.get_ident
 _PHASE_ID = {name: number for number, name in enumerate(layout.PHASES)}
-_COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
+COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
 
 class Recorder:
@@ -30,7 +30,11 @@ class Recorder:
         self.folder: str | None = None
         self.path: str | None = None
         self.held_signals = 0
-        self._owner = 0
+        self.threaded = True
+        """Whether there may be several threads; who knows that there is one only saves the question who asks."""
+        self.owner = 0
+        """The thread whose phases are shown: the one that opened the outermost."""
+        self._table = [[0] * layout.PHASE_COLUMNS for _ in layout.PHASES]
         self._forget()
 
     def _forget(self) -> None:
@@ -39,11 +43,12 @@ class Recorder:
         self._buffer: mmap.mmap | None = None
         self.words = memoryview(bytearray(layout.STATE_WORDS * 8)).cast("q")
         self.words[layout.STEP] = self.words[layout.WORKER_INDEX] = -1
-        self.stack: list[tuple[int, int]] = []
-        """Open phases, outermost first, each with when it was entered."""
+        self.depth = 0
+        """How many phases are open."""
         self.top = -1
-        self._table = [[0] * layout.PHASE_COLUMNS for _ in layout.PHASES]
-        """The phase table again: a list is read several times faster than the file."""
+        """The innermost of them; -1 when there is none."""
+        for row in self._table:
+            row[:] = [0] * layout.PHASE_COLUMNS
         self._records = 0
         self._faults: list[str] = []
 
@@ -93,37 +98,29 @@ class Recorder:
     def after_fork_in_child(self) -> None:
         """The parent's file stays the parent's; the child begins one of its own."""
         folder = self.folder if self.path is not None else None
-        self._owner = 0
         self._forget()
         if folder is not None:
             self.open(folder)
 
     def enter(self, phase: int) -> int:
         """
-        Opens a phase.
+        Opens a phase; what is called at every step does the same in place, see :func:`marks.mark`.
 
         :param phase: index in ``layout.PHASES``.
-        :return: a token for :meth:`leave`; -1 on a thread that does not own the phases.
+        :return: a token for :meth:`leave`; -1 if the phase is not shown, see :meth:`admits`.
         """
         now = _clock()
-        words = self.words
-        stack = self.stack
-        depth = len(stack)
-        if not depth:
-            self._owner = _thread_id()
-        elif self._owner != _thread_id():
-            words[0] += 1
-            words[1] = now
+        depth = self.depth
+        if not self.admits(depth, now):
             return -1
-        stack.append((phase, now))
+        words = self.words
+        place = layout.STACK + 2 * depth
+        words[place] = phase
+        words[place + 1] = now
+        words[layout.DEPTH] = self.depth = depth + 1
         self.top = phase
-        if depth < 24:
-            place = 32 + 2 * depth
-            words[place] = phase
-            words[place + 1] = now
-            words[24] = depth + 1
-        if phase in _COARSE:
-            self._record(layout.ENTER, phase, now, 0)
+        if phase in COARSE:
+            self.record(layout.ENTER, phase, now, 0)
         return now
 
     def leave(self, token: int) -> None:
@@ -133,42 +130,74 @@ class Recorder:
         One that is not open any more is passed over: an outer phase has closed it (a generator that outlives
         its loop), or it is the parent's (in the child of a fork).
         """
-        stack = self.stack
-        if not stack or stack[-1][1] != token:
-            if token not in [since for _, since in stack]:
+        depth = self.depth
+        while depth:
+            depth -= 1
+            if self.words[layout.STACK + 2 * depth + 1] == token:
+                self.close(depth)
                 return
-            while stack[-1][1] != token:
-                self.leave(stack[-1][1])
-        now = _clock()
+
+    def close(self, depth: int) -> None:
+        """Closes all but the outermost ``depth`` phases."""
         words = self.words
-        phase, _ = stack.pop()
-        took = now - token
-        row = self._table[phase]
-        place = 128 + 3 * phase
-        words[place] = row[0] = row[0] + 1
-        words[place + 1] = row[1] = row[1] + took
-        if took > row[2]:
-            words[place + 2] = row[2] = took
-        depth = len(stack)
-        words[24] = depth if depth < 24 else 24
-        words[1] = now
-        self.top = stack[-1][0] if depth else -1
-        if phase in _COARSE:
-            self._record(layout.LEAVE, phase, now, took)
+        while self.depth > depth:
+            now = _clock()
+            place = layout.STACK + 2 * (self.depth - 1)
+            phase, took = words[place], now - words[place + 1]
+            row = self._table[phase]
+            column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
+            words[column] = row[0] = row[0] + 1
+            words[column + 1] = row[1] = row[1] + took
+            words[column + 2] = row[2] = max(row[2], took)
+            words[layout.DEPTH] = self.depth = self.depth - 1
+            words[layout.LAST_EVENT_NS] = now
+            self.top = words[place - 2] if self.depth else -1
+            if phase in COARSE:
+                self.record(layout.LEAVE, phase, now, took)
+
+    def admits(self, depth: int, now: int) -> bool:
+        """
+        Whether one more phase can be shown; if not, it counts as a sign of life.
+
+        It can't on another thread than the one whose phases are open, and when too many are open.
+        """
+        if depth == 0:
+            self.owner = _thread_id()
+        elif depth >= layout.STACK_LIMIT or self.owner != _thread_id():
+            self.words[layout.FOREIGN_EVENTS] += 1
+            self.words[layout.LAST_EVENT_NS] = now
+            return False
+        return True
+
+    def row(self, phase: int) -> list[int]:
+        """A phase's row of the table, in a list, which is read several times faster than the file."""
+        return self._table[phase]
 
     def owns_phases(self) -> bool:
         """Whether the phases that are open are this thread's; gauges are told by that thread alone."""
-        return not self.stack or self._owner == _thread_id()
+        return not self.threaded or self.depth == 0 or self.owner == _thread_id()
+
+    @property
+    def stack(self) -> list[tuple[int, int]]:
+        """Open phases, outermost first, each with when it was entered."""
+        words = self.words
+        return [(words[place], words[place + 1]) for place in range(layout.STACK, layout.STACK + 2 * self.depth, 2)]
 
     @property
     def open_phases(self) -> list[int]:
         """Numbers of the open phases, outermost first."""
         return [phase for phase, _ in self.stack]
 
+    def expect_threads(self, *, any_yet: bool) -> None:
+        """Tells whether there may be several threads from now on; called on the only one there is, or was."""
+        if self.threaded != any_yet:
+            self.owner = _thread_id()
+            self.threaded = any_yet
+
     def step(self, number: int) -> None:
-        """The user-visible step count is now ``number``."""
+        """The user-visible step count is now ``number``, unless another thread's phases are shown."""
         words = self.words
-        if words[2] != number:
+        if words[2] != number and (not self.threaded or self.owns_phases()):
             words[2] = number
             words[3] = _clock()
 
@@ -179,7 +208,8 @@ class Recorder:
         except (TypeError, ValueError, OverflowError):
             pass
 
-    def _record(self, kind: int, phase: int, now: int, value: int) -> None:
+    def record(self, kind: int, phase: int, now: int, value: int) -> None:
+        """Writes a record into the ring."""
         buffer = self._buffer
         if buffer is None:
             return
@@ -187,7 +217,7 @@ class Recorder:
         number = self._records
         words = self.words
         packed = layout.RECORD.pack(
-            number, now, kind, phase, self._owner & 0xFFFFFFFF, words[2], words[6], words[8], value
+            number, now, kind, phase, self.owner & 0xFFFFFFFF, words[2], words[6], words[8], value
         )
         place = layout.RING_OFFSET + (number % layout.RING_CAPACITY) * 64
         buffer[place : place + 60] = packed + layout.RECORD_CRC.pack(zlib.crc32(packed))

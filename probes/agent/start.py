@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import threading
 import time
@@ -38,6 +39,7 @@ def start() -> None:
                 death.allow_tracing(int(supervisor))
     except Exception as error:  # noqa: BLE001
         recorder.fault("death", error)
+    _expect_threads()
     os.register_at_fork(after_in_child=recorder.after_fork_in_child)
     unopened = failure.install(open_recorder)
     hooks.install({**{name: opening(patch) for name, patch in PATCHES.items()}, **unopened})
@@ -46,6 +48,19 @@ def start() -> None:
     register_early = getattr(threading, "_register_atexit", None)
     if register_early is not None:
         register_early(_note_exit)
+
+
+def _expect_threads() -> None:
+    """Tells the recorder when the first thread is started; until then it need not ask which one it is on."""
+    start_thread = threading.Thread.start
+
+    @functools.wraps(start_thread)
+    def start(thread: threading.Thread) -> None:
+        recorder.expect_threads(any_yet=True)
+        start_thread(thread)
+
+    threading.Thread.start = start  # type: ignore[assignment, method-assign]
+    recorder.expect_threads(any_yet=False)
 
 
 def _note_exit() -> None:

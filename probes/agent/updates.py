@@ -14,7 +14,7 @@ from typing import Any
 
 from . import layout
 from .census import census
-from .marks import note_failure
+from .marks import mark
 from .recorder import phase_id, recorder
 
 _TRAIN, _EPOCH, _MINIBATCH, _SAMPLE = (phase_id(name) for name in ("train", "epoch", "minibatch", "sample"))
@@ -61,21 +61,22 @@ def epoch_begins(buffer: Any, batch_size: int | None) -> int:
     return _next_of(layout.EPOCH, layout.N_EPOCHS)
 
 
+def _next_item(items: Iterator[Any]) -> Any:
+    return next(items, _NO_MORE)
+
+
+_NO_MORE = object()
+_sample = mark(_next_item, "sample")
+
+
 def epoch(items: Iterator[Any]) -> Iterator[Any]:
     """Yields ``items`` with the phases around them; an update that stops early closes the generator."""
     token = recorder.enter(_EPOCH)
     try:
         while True:
-            sample = recorder.enter(_SAMPLE)
-            try:
-                item = next(items)
-            except StopIteration:
+            item = _sample(items)
+            if item is _NO_MORE:
                 return
-            except BaseException as error:
-                note_failure(error)
-                raise
-            finally:
-                recorder.leave(sample)
             minibatch = _minibatch_begins()
             yield item
             census.stop()

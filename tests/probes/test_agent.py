@@ -210,6 +210,26 @@ def test_it_reaches_the_workers_of_a_subproc_vec_env(method: str, agent: Agent, 
     assert {states[pid].worker for pid in states if pid not in workers} == {None}
 
 
+VECTOR_ENV = """
+    import gymnasium, numpy, os
+    if __name__ == "__main__":
+        envs = gymnasium.vector.AsyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2)
+        envs.reset(seed=1)
+        for _ in range(5):
+            envs.step(numpy.zeros(2, int))
+        print(os.getpid(), *[process.pid for process in envs.processes])
+        envs.close()
+"""
+
+
+def test_it_reaches_the_workers_of_gymnasiums_own_vectorised_environment(agent: Agent, write: Write) -> None:
+    done = agent.run(write(VECTOR_ENV))
+    states = agent.states()
+    parent, *workers = (states[int(pid)] for pid in done.stdout.split())
+    assert [state.phases["env.step"].count for state in (parent, *workers)] == [5, 5, 5]
+    assert [state.worker for state in (parent, *workers)] == [None, 0, 1]
+
+
 def test_it_reaches_a_module_run_with_m(agent: Agent, write: Write, tmp_path: Path) -> None:
     write("import gymnasium; gymnasium.make('CartPole-v1').reset()", "package/__main__.py")
     write("", "package/__init__.py")

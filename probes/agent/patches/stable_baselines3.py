@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from .. import checks, facts, layout, marks, updates
+from .. import checks, facts, layout, updates
 from ..marks import Function, mark, watch_class
 from ..recorder import phase_id, recorder
 from ..worker import as_worker, number_of, numbering
 
-_LEARN, _POLICY, _FORWARD = phase_id("learn"), phase_id("policy"), phase_id("forward")
-_UPDATING = frozenset(phase_id(name) for name in ("train", "epoch", "minibatch"))
+_LEARN = phase_id("learn")
 _OF_LEARN = (
     layout.TOTAL_STEPS, layout.N_STEPS, layout.EPOCH, layout.N_EPOCHS, layout.MINIBATCH, layout.N_MINIBATCHES,
 )  # fmt: skip
@@ -204,7 +203,7 @@ def _patch_callbacks(module: Any) -> None:
 
 def _before_step(callback: Any, *args: Any, **kwargs: Any) -> None:
     model = callback.model
-    if model is not None and recorder.owns_phases():
+    if model is not None:
         recorder.step(model.num_timesteps)
 
 
@@ -235,29 +234,20 @@ def _patch_policies(module: Any) -> None:
 
 
 def _of_model(function: Function) -> Function:
-    """A pass through a network, actor's or critic's: ``forward`` in an update, else ``policy``."""
-    policy, forward = mark(function, "policy"), mark(function, "forward")
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if marks.is_compiling():
-            return function(*args, **kwargs)
-        top = recorder.top
-        if top in _UPDATING:
-            return forward(*args, **kwargs)
-        return function(*args, **kwargs) if top in (_FORWARD, _POLICY) else policy(*args, **kwargs)
-
-    return call
+    """A pass through a network: ``forward`` in an update, else ``policy``."""
+    forward = mark(function, "forward")
+    instead = {"forward": function, **dict.fromkeys(("train", "epoch", "minibatch"), forward)}
+    return mark(function, "policy", instead=instead, compiled=True)
 
 
 def _patch_vec_env(module: Any) -> None:
-    after = {"step": checks.env_stepped, "reset": checks.env_reset} if checks.ON else {}
+    after = {"step_wait": checks.env_stepped, "reset": checks.env_reset} if checks.ON else {}
 
     def wrap(function: Function, phase: str, name: str) -> Function:
         return mark(function, phase, None, after.get(name))
 
     # A wrapper passes the call on to the environment inside, within the same phase.
-    methods = {"step": "env.step", "step_wait": "env.step", "reset": "env.reset", "save": "save"}
+    methods = {"step_wait": "env.step", "reset": "env.reset", "save": "save"}
     watch_class(module.VecEnv, methods, wrap)
 
 

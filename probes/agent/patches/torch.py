@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import layout, marks
-from ..marks import Function, mark, unless_compiling, watch_class
+from ..marks import Function, mark, watch_class
 from ..recorder import recorder
 
 
@@ -16,13 +16,12 @@ def _patch_compiler(module: Any) -> None:
 def _patch_autograd(module: Any) -> None:
     # Tensor.backward goes through here too; so do gradient penalties and TRPO's products with the Hessian.
     for name in ("backward", "grad"):
-        function = getattr(module, name)
-        setattr(module, name, unless_compiling(function, mark(function, "backward")))
+        setattr(module, name, mark(getattr(module, name), "backward", compiled=True))
 
 
 def _patch_optimizer(module: Any) -> None:
     def wrap(function: Function, phase: str, name: str) -> Function:
-        return unless_compiling(function, mark(function, phase, after=_stepped))
+        return mark(function, phase, after=_stepped, compiled=True)
 
     # Not torch's own hooks: those came with 2.0, and the one behind is not called when a step fails.
     watch_class(module.Optimizer, {"step": "optimizer"}, wrap)

@@ -36,6 +36,7 @@ class State:
 
     events: int
     last_event_ns: int
+    """When the last event came whose time is known; after it some may have come that only ``events`` counts."""
     step: int | None
     """The user-visible step count; None before the first."""
     step_ns: int
@@ -51,7 +52,7 @@ class State:
     """Which worker of a vectorised environment the process is, from 0; None if it is none."""
     exit_ns: int
     stack: tuple[tuple[str, int], ...]
-    """Open phases, outermost first, each with when it was entered (monotonic ns)."""
+    """Open phases, outermost first, each with when it was entered (monotonic ns); 0 if that is not known."""
     phases: dict[str, PhaseTotal]
 
     @property
@@ -70,6 +71,16 @@ class State:
         if self.stack:
             return self.stack[-1][0]
         return "exit" if self.exit_ns or "learn" in self.phases else "setup"
+
+
+def _open_phases(words: list[int]) -> Iterator[tuple[str, int]]:
+    for place in range(layout.STACK, layout.STACK + 2 * layout.STACK_LIMIT, 2):
+        word, since = words[place : place + 2]
+        if not 0 < word < 2 * layout.UNTIMED:
+            return
+        number = word % layout.UNTIMED - 1
+        if 0 <= number < len(layout.PHASES):
+            yield layout.PHASES[number], since if word < layout.UNTIMED else 0
 
 
 @dataclass(frozen=True)
@@ -162,12 +173,7 @@ class FlightRecording:
     def state(self) -> State:
         """Where the process stands, or stood last. Words that make no sense are left out."""
         words = self._words()
-        depth = min(max(words[layout.DEPTH], 0), layout.STACK_LIMIT)
-        stack = [
-            (layout.PHASES[words[place]], words[place + 1])
-            for place in range(layout.STACK, layout.STACK + 2 * depth, 2)
-            if 0 <= words[place] < len(layout.PHASES)
-        ]
+        stack = list(_open_phases(words))
         phases = {}
         for number, name in enumerate(layout.PHASES):
             place = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
@@ -176,7 +182,7 @@ class FlightRecording:
                 phases[name] = PhaseTotal(count, total / 1e9, longest / 1e9)
         return State(
             events=words[layout.FOREIGN_EVENTS] + 2 * sum(total.count for total in phases.values()) + len(stack),
-            last_event_ns=max([words[layout.LAST_EVENT_NS], *(since for _, since in stack)]),
+            last_event_ns=max([words[layout.LAST_EVENT_NS], *(since for _, since in stack if since)]),
             step=words[layout.STEP] if words[layout.STEP] >= 0 else None,
             step_ns=words[layout.STEP_NS],
             total_steps=words[layout.TOTAL_STEPS],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ OUTSIDE_SILENCE_FLOOR_S = 10.0
 SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
 _KEPT_ITERATIONS = 200
+_SEEN_STAY_NS = 400_000_000
+"""Seen at two polls: a stay of about that long or longer."""
 _STEP_ENDS_NS = 1_000_000_000
 """Marks passed so soon after a step still belong to it: they show no life during a standstill."""
 
@@ -83,8 +85,30 @@ class _Track:
     recording: FlightRecording
     state: State
     previous: State
+    polled_ns: int = 0
+    alive_ns: int = 0
+    """When the last event came, or, where no clock was read for it, the last poll before it."""
     events_at_step: int = 0
     """Marks passed when the step count last moved."""
+    stays: dict[str, float] = field(default_factory=dict)
+    """Innermost phase to the longest time, in seconds, that it was seen to be left without an event."""
+
+    def read(self, now_ns: int) -> None:
+        """
+        Reads where the process stands now.
+
+        :raises FlightError: the file was cut short.
+        """
+        self.previous, self.state = self.state, self.recording.state()
+        known_ns = self.state.last_event_ns or self.recording.started_ns
+        if self.state.events != self.previous.events:
+            stay_s = (now_ns - self.alive_ns) / 1e9
+            phase = self.previous.phase
+            if self.polled_ns - self.alive_ns > _SEEN_STAY_NS and stay_s > self.stays.get(phase, 0.0):
+                self.stays[phase] = stay_s
+            known_ns = max(known_ns, self.polled_ns)
+        self.alive_ns = max(self.alive_ns, known_ns)
+        self.polled_ns = now_ns
 
 
 class Progress:
@@ -120,12 +144,12 @@ class Progress:
                 self._tracks[path] = _Track(recording, state, state)
         for track in self._tracks.values():
             with contextlib.suppress(FlightError):  # cut short by somebody: its last state stands
-                track.previous, track.state = track.state, track.recording.state()
+                track.read(now_ns)
         training = self._training()
         if training is not None:
             with contextlib.suppress(FlightError):
                 for event in training.recording.new_events():
-                    self._take(event)
+                    self._take(event, training.state)
             self._follow_step(training, now_ns)
 
     def _training(self) -> _Track | None:
@@ -162,7 +186,7 @@ class Progress:
         found = [slot.get("findings") for slot in slots]
         return [item for items in found if isinstance(items, list) for item in items if isinstance(item, dict)]
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, state: State) -> None:
         iterations = self.iterations
         if event.phase == "collect" and not event.entered:
             iterations.append(Iteration(event.step, event.took_s))
@@ -173,8 +197,7 @@ class Progress:
             self.train_since_ns = event.at_ns if event.entered else None
             if not event.entered and iterations:
                 iterations[-1].train_s = event.took_s
-        elif event.phase == "minibatch" and not event.entered and iterations:
-            iterations[-1].minibatches += 1
+                iterations[-1].minibatches = max(event.epoch - 1, 0) * state.n_minibatches + event.minibatch
 
     def _follow_step(self, track: _Track, now_ns: int) -> None:
         state, previous = track.state, track.previous
@@ -221,14 +244,16 @@ class Progress:
 
     def silence_s(self, now_ns: int) -> float:
         """Seconds since any process passed a mark, or began; 0 before there is one."""
-        last = max((t.state.last_event_ns or t.recording.started_ns for t in self._tracks.values()), default=now_ns)
+        last = max((track.alive_ns for track in self._tracks.values()), default=now_ns)
         return max(now_ns - last, 0) / 1e9
 
     def usual_stay_s(self) -> float:
         """The longest that the training process has stayed in its present innermost phase before; 0 if never."""
-        state = self.state
-        known = state.phases.get(state.phase) if state else None
-        return known.max_s if known else 0.0
+        training = self._training()
+        if training is None:
+            return 0.0
+        known = training.state.phases.get(training.state.phase)
+        return max(known.max_s if known else 0.0, training.stays.get(training.state.phase, 0.0))
 
     def is_silent(self, now_ns: int) -> bool:
         """Whether no event has come for a time far outside this phase's own history."""

@@ -133,7 +133,7 @@ def _describe_exit(status: object) -> dict[str, Any]:
         "type": "os._exit",
         "module": "os",
         "message": str(status),
-        "phases": [layout.PHASES[phase] for phase, _ in recorder.stack],
+        "phases": [layout.PHASES[phase] for phase in recorder.open_phases],
         "step": recorder.words[layout.STEP],
         "frames": frames,
         "children": [],

@@ -1,5 +1,5 @@
 """
-The flight-recorder file, format 1: what the agent writes and the reader reads.
+The flight-recorder file, format 2: what the agent writes and the reader reads.
 
 One file per process, mapped by both. All numbers are little-endian; times are CLOCK_MONOTONIC in
 nanoseconds, which all processes of a machine share.
@@ -28,7 +28,7 @@ CHECKSUMS_VARIABLE = "FREEZELAB_CHECKSUMS"
 """Environment variable: ``off``, ``rollout`` (no look at each epoch) or ``epoch``, the default."""
 
 MAGIC = b"FLZFLT\r\n"
-VERSION = 1
+VERSION = 2
 
 HEADER = struct.Struct("<8sHHIIIqqqqqI")
 """magic, version, record size, ring capacity, text slots, text slot size, pid, parent pid,
@@ -77,14 +77,14 @@ PHASES = (
     "exit",
 )
 """Phase id is the place in this tuple. New phases go to the end: ids are part of the format."""
-COARSE = ("learn", "collect", "advantage", "train", "epoch", "minibatch", "eval", "save")
+COARSE = ("learn", "collect", "advantage", "train", "epoch", "eval", "save")
 """Phases that also go into the ring; the others come too often and are only counted."""
 
 # Words of the state block.
 FOREIGN_EVENTS = 0
 """Phases entered that are not shown: on another thread than those that are, or deeper than ``STACK_LIMIT``."""
 LAST_EVENT_NS = 1
-"""When a phase was last left, or entered without being shown."""
+"""When a phase was last seen to be left, or entered without being shown; see ``UNTIMED`` for those not seen."""
 STEP = 2
 """``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
 STEP_NS = 3
@@ -106,12 +106,17 @@ OPTIMIZER_STEPS = 16
 """On any thread; a step that an optimizer takes inside another's is part of that."""
 WORKER_INDEX = 17
 """Which worker of a vectorised environment the process is, from 0; -1 when it is none."""
-DEPTH = 24
 STACK = 32
-"""Open phases, outermost first: pairs (phase id, entered ns)."""
+"""Open phases, outermost first: pairs (phase id + 1, entered ns); the first that is 0 ends them."""
+UNTIMED = 256
+"""
+Added to a phase id + 1 for which no clock was read: where a phase takes next to no time, once in a while is enough.
+
+That it was passed shows in its count alone; what stands for "entered" is left from an earlier one.
+"""
 STACK_LIMIT = 24
 PHASE_TABLE = 128
-"""Per phase id: count, total ns, longest ns."""
+"""Per phase id: count, total ns, longest ns; the times of a phase that is short are estimated from a sample."""
 PHASE_COLUMNS = 3
 
 FILE_SIZE = RING_OFFSET + RING_CAPACITY * RECORD_SIZE

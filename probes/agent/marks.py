@@ -45,29 +45,92 @@ def mark(
     """
     number = phase_id(phase)
     others = {number: function, **{phase_id(name): other for name, other in (instead or {}).items()}}
-    own, row, place, coarse = recorder, recorder.row(number), 128 + 3 * number, number in COARSE
+    around = _around_whole if number in COARSE else _around_short
+    return around(function, number, before, after, others, compiled)
 
-    # Between two calls of this, other code has driven it out of the caches: what counts is how many different
-    # things it touches. So it does by itself what enter() and close() of the recorder do.
+
+_Before = Callable[..., None]
+_After = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
+
+
+def _around_whole(
+    function: Function,
+    number: int,
+    before: _Before | None,
+    after: _After | None,
+    others: dict[int, Function],
+    compiled: bool,
+) -> Function:
+    """For a phase that goes into the ring."""
+
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
+        if recorder.top in others:
+            return others[recorder.top](*args, **kwargs)
+        token = recorder.enter(number)
+        try:
+            if before is not None:
+                _safely(before, function, *args, **kwargs)
+            result = function(*args, **kwargs)
+            if after is not None:
+                _safely(after, function, result, args, kwargs)
+            return result
+        except BaseException as error:
+            note_failure(error)
+            raise
+        finally:
+            recorder.leave(token)
+
+    return marked
+
+
+def _safely(ours: Callable[..., None], function: Function, *args: Any, **kwargs: Any) -> None:
+    try:
+        ours(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001
+        recorder.fault(function.__qualname__, error)
+
+
+def _around_short(
+    function: Function,
+    number: int,
+    before: _Before | None,
+    after: _After | None,
+    others: dict[int, Function],
+    compiled: bool,
+) -> Function:
+    """
+    For a phase that comes at every step.
+
+    Between two calls of this, other code has driven it out of the caches: all that it touches costs several times
+    what it would cost in a loop. So it does in place what :meth:`Recorder.enter` and its like do, and reads the
+    clock only once in a while unless a call takes long.
+    """
+    own, row, words_of_row = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+    timed, untimed = number + 1, number + 1 + layout.UNTIMED
+    elsewhere = others if len(others) > 1 else None
+
+    @functools.wraps(function)
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        outer = own.top
+        if outer == number:
+            return function(*args, **kwargs)
+        if elsewhere is not None and outer in elsewhere:
+            return elsewhere[outer](*args, **kwargs)
         if compiled and is_compiling():
             return function(*args, **kwargs)
-        outer = own.top
-        if outer in others:
-            return others[outer](*args, **kwargs)
-        now = _clock()
-        depth = own.depth
-        shown = (not own.threaded and depth < 24) or own.admits(depth, now)
+        since = 0
+        place = own.place
+        shown = place < own.limit or own.admits(_clock())
         if shown:
             words = own.words
-            top = 32 + 2 * depth
-            words[top] = number
-            words[top + 1] = now
-            words[24] = own.depth = depth + 1
+            if row[0] % row[3]:
+                words[place] = untimed
+            else:
+                words[place + 1] = since = _clock()
+                words[place] = timed
+            own.place = place + 2
             own.top = number
-            if coarse:
-                own.record(layout.ENTER, number, now, 0)
         try:
             if before is not None:
                 try:
@@ -86,22 +149,18 @@ def mark(
             raise
         finally:
             if shown:
-                if coarse or own.depth != depth + 1:
-                    # The child of a fork has none of its parent's phases open.
-                    if own.words[top + 1] == now:
-                        own.close(depth)
-                else:
+                if own.place == place + 2:
                     # Before any call: after one, Ctrl-C may come.
                     words = own.words
-                    words[24] = own.depth = depth
+                    words[place] = 0
+                    own.place = place
                     own.top = outer
-                    left = _clock()
-                    took = left - now
-                    words[1] = left
-                    words[place] = row[0] = row[0] + 1
-                    words[place + 1] = row[1] = row[1] + took
-                    if took > row[2]:
-                        words[place + 2] = row[2] = took
+                    words[words_of_row] = row[0] = row[0] + 1
+                    if since:
+                        own.timed(number, since)
+                else:
+                    # Something inside was left open; the child of a fork has none of its parent's phases.
+                    own.close(place)
 
     return marked
 
@@ -153,11 +212,11 @@ class Failure:
 
 def note_failure(error: BaseException) -> None:
     """Remembers the innermost phases an error passed through: when it reaches the top they are closed."""
-    depth = len(recorder.stack)
+    depth = recorder.place
     # On its way out an error only gets shallower: what is as deep again is a new one at the old one's address.
     if Failure.address != id(error) or depth >= Failure.depth:
         Failure.address = id(error)
-        Failure.phases = tuple(phase for phase, _ in recorder.stack)
+        Failure.phases = tuple(recorder.open_phases)
         Failure.step = recorder.words[2]
     Failure.depth = depth
 

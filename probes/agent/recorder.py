@@ -20,6 +20,10 @@ from . import layout
 _clock = time.monotonic_ns
 _thread_id = threading.get_ident
 _PHASE_ID = {name: number for number, name in enumerate(layout.PHASES)}
+_UNUSED = (0, 0, 0, 1, 0)
+_END = layout.STACK + 2 * layout.STACK_LIMIT
+_SHORT_NS = 100_000
+"""A call that takes longer costs so much more than the clock that each one like it is timed."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
 
@@ -30,11 +34,11 @@ class Recorder:
         self.folder: str | None = None
         self.path: str | None = None
         self.held_signals = 0
-        self.threaded = True
-        """Whether there may be several threads; who knows that there is one only saves the question who asks."""
+        self.limit = layout.STACK
+        """Up to this place a phase is shown without asking whose it is: ``STACK`` once there may be several threads."""
         self.owner = 0
         """The thread whose phases are shown: the one that opened the outermost."""
-        self._table = [[0] * layout.PHASE_COLUMNS for _ in layout.PHASES]
+        self._table = [list(_UNUSED) for _ in layout.PHASES]
         self._forget()
 
     def _forget(self) -> None:
@@ -43,12 +47,12 @@ class Recorder:
         self._buffer: mmap.mmap | None = None
         self.words = memoryview(bytearray(layout.STATE_WORDS * 8)).cast("q")
         self.words[layout.STEP] = self.words[layout.WORKER_INDEX] = -1
-        self.depth = 0
-        """How many phases are open."""
+        self.place = layout.STACK
+        """The word at which the next phase is put."""
         self.top = -1
         """The innermost of them; -1 when there is none."""
         for row in self._table:
-            row[:] = [0] * layout.PHASE_COLUMNS
+            row[:] = _UNUSED
         self._records = 0
         self._faults: list[str] = []
 
@@ -110,14 +114,12 @@ class Recorder:
         :return: a token for :meth:`leave`; -1 if the phase is not shown, see :meth:`admits`.
         """
         now = _clock()
-        depth = self.depth
-        if not self.admits(depth, now):
+        if self.place >= self.limit and not self.admits(now):
             return -1
-        words = self.words
-        place = layout.STACK + 2 * depth
-        words[place] = phase
+        words, place = self.words, self.place
         words[place + 1] = now
-        words[layout.DEPTH] = self.depth = depth + 1
+        words[place] = phase + 1
+        self.place = place + 2
         self.top = phase
         if phase in COARSE:
             self.record(layout.ENTER, phase, now, 0)
@@ -130,74 +132,93 @@ class Recorder:
         One that is not open any more is passed over: an outer phase has closed it (a generator that outlives
         its loop), or it is the parent's (in the child of a fork).
         """
-        depth = self.depth
-        while depth:
-            depth -= 1
-            if self.words[layout.STACK + 2 * depth + 1] == token:
-                self.close(depth)
+        words, place = self.words, self.place
+        while place > layout.STACK:
+            place -= 2
+            if words[place + 1] == token and words[place] < layout.UNTIMED:
+                self.close(place)
                 return
 
-    def close(self, depth: int) -> None:
-        """Closes all but the outermost ``depth`` phases."""
+    def close(self, place: int) -> None:
+        """Closes the phase at ``place``, if one is open there, and all inside it."""
         words = self.words
-        while self.depth > depth:
-            now = _clock()
-            place = layout.STACK + 2 * (self.depth - 1)
-            phase, took = words[place], now - words[place + 1]
+        while self.place > place:
+            last = self.place - 2
+            word = words[last]
+            words[last] = 0
+            self.place = last
+            self.top = words[last - 2] % layout.UNTIMED - 1 if last > layout.STACK else -1
+            phase = word % layout.UNTIMED - 1
             row = self._table[phase]
-            column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
-            words[column] = row[0] = row[0] + 1
-            words[column + 1] = row[1] = row[1] + took
-            words[column + 2] = row[2] = max(row[2], took)
-            words[layout.DEPTH] = self.depth = self.depth - 1
-            words[layout.LAST_EVENT_NS] = now
-            self.top = words[place - 2] if self.depth else -1
-            if phase in COARSE:
-                self.record(layout.LEAVE, phase, now, took)
+            words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0] = row[0] + 1
+            if word < layout.UNTIMED:
+                self.timed(phase, words[last + 1])
 
-    def admits(self, depth: int, now: int) -> bool:
+    def timed(self, phase: int, since: int) -> None:
+        """
+        A phase whose beginning was timed has just been counted.
+
+        It stands for all calls since the one timed before; a long one stands for itself, and the next is timed.
+        """
+        now = _clock()
+        took = now - since
+        words, row = self.words, self._table[phase]
+        words[layout.LAST_EVENT_NS] = now
+        short = took < _SHORT_NS
+        row[1] += took * (row[0] - row[4]) if short else took
+        # No fixed interval: it could keep pace with something in the training.
+        row[3] = 9 + now % 8 if short else 1
+        row[4] = row[0]
+        column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
+        words[column + 1] = row[1]
+        if took > row[2]:
+            words[column + 2] = row[2] = took
+        if phase in COARSE:
+            self.record(layout.LEAVE, phase, now, took)
+
+    def admits(self, now: int) -> bool:
         """
         Whether one more phase can be shown; if not, it counts as a sign of life.
 
         It can't on another thread than the one whose phases are open, and when too many are open.
         """
-        if depth == 0:
+        if self.place == layout.STACK:
             self.owner = _thread_id()
-        elif depth >= layout.STACK_LIMIT or self.owner != _thread_id():
+        elif self.place >= _END or self.owner != _thread_id():
             self.words[layout.FOREIGN_EVENTS] += 1
             self.words[layout.LAST_EVENT_NS] = now
             return False
         return True
 
     def row(self, phase: int) -> list[int]:
-        """A phase's row of the table, in a list, which is read several times faster than the file."""
+        """
+        A phase's row of the table, in a list, which is read several times faster than the file.
+
+        After the columns of the file: that every how-many-th call is timed, and the count when one was timed last.
+        """
         return self._table[phase]
 
     def owns_phases(self) -> bool:
         """Whether the phases that are open are this thread's; gauges are told by that thread alone."""
-        return not self.threaded or self.depth == 0 or self.owner == _thread_id()
-
-    @property
-    def stack(self) -> list[tuple[int, int]]:
-        """Open phases, outermost first, each with when it was entered."""
-        words = self.words
-        return [(words[place], words[place + 1]) for place in range(layout.STACK, layout.STACK + 2 * self.depth, 2)]
+        return self.place < self.limit or self.place == layout.STACK or self.owner == _thread_id()
 
     @property
     def open_phases(self) -> list[int]:
         """Numbers of the open phases, outermost first."""
-        return [phase for phase, _ in self.stack]
+        words = self.words
+        return [words[place] % layout.UNTIMED - 1 for place in range(layout.STACK, self.place, 2)]
 
     def expect_threads(self, *, any_yet: bool) -> None:
         """Tells whether there may be several threads from now on; called on the only one there is, or was."""
-        if self.threaded != any_yet:
+        limit = layout.STACK if any_yet else _END
+        if self.limit != limit:
             self.owner = _thread_id()
-            self.threaded = any_yet
+            self.limit = limit
 
     def step(self, number: int) -> None:
         """The user-visible step count is now ``number``, unless another thread's phases are shown."""
         words = self.words
-        if words[2] != number and (not self.threaded or self.owns_phases()):
+        if words[2] != number and (self.place < self.limit or self.owns_phases()):
             words[2] = number
             words[3] = _clock()
 

@@ -124,7 +124,7 @@ def test_times_are_those_of_the_monotonic_clock() -> None:
 
 
 def test_a_ring_that_has_wrapped_gives_the_newest_records_in_order() -> None:
-    phase = phase_id("minibatch")
+    phase = phase_id("train")
     with recorded() as (recorder, path), reading(path) as recording:
         for _ in range(layout.RING_CAPACITY):
             recorder.leave(recorder.enter(phase))

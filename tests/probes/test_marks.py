@@ -10,6 +10,8 @@ import inspect
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from probes.agent import layout, marks
 from probes.agent.marks import Failure, by_value, mark, watch_class
-from probes.agent.recorder import Recorder
+from probes.agent.recorder import Recorder, phase_id
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Write
@@ -74,7 +76,7 @@ def test_the_very_same_error_goes_on(recorder: Recorder) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         mark(fail, "train")()
     assert caught.value is error
-    assert recorder.stack == []
+    assert recorder.open_phases == []
     assert [layout.PHASES[phase] for phase in Failure.phases] == ["train"]
 
 
@@ -311,3 +313,53 @@ def test_a_class_that_is_filled_in_after_it_was_made_is_marked_too(recorder: Rec
     marks.mark_again(filled)
     assert filled().step() == "filled"
     assert phases(recorder) == {"env.step": 1}
+
+
+def test_a_short_phase_is_counted_each_time_and_timed_now_and_then(recorder: Recorder) -> None:
+    waited_ns = 20_000
+
+    def wait() -> None:
+        until = time.monotonic_ns() + waited_ns
+        while time.monotonic_ns() < until:
+            pass
+
+    marked = mark(wait, "policy")
+    began = time.monotonic_ns()
+    for _ in range(3000):
+        marked()
+    took_ns = time.monotonic_ns() - began
+    count, total_ns, longest_ns, _, timed_at = recorder.row(phase_id("policy"))
+    assert count == 3000
+    assert count - 20 < timed_at <= count
+    assert 3000 * waited_ns * 0.9 < total_ns
+    assert longest_ns <= took_ns
+
+
+def test_a_phase_that_takes_long_is_timed_each_time(recorder: Recorder) -> None:
+    marked = mark(lambda: time.sleep(0.002), "env.step")
+    began = time.monotonic_ns()
+    for _ in range(50):
+        marked()
+    took_ns = time.monotonic_ns() - began
+    count, total_ns, longest_ns, _, timed_at = recorder.row(phase_id("env.step"))
+    assert count == timed_at == 50
+    assert 50 * 2_000_000 <= total_ns <= took_ns
+    assert 2_000_000 <= longest_ns <= total_ns
+
+
+def test_a_mark_that_outlives_a_thread_check_is_shown_on_one_thread_only(recorder: Recorder) -> None:
+    recorder.expect_threads(any_yet=True)
+    seen: list[list[int]] = []
+    inner = mark(lambda: seen.append(recorder.open_phases), "policy")
+
+    def outer() -> None:
+        other = threading.Thread(target=inner)
+        other.start()
+        other.join()
+        inner()
+
+    mark(outer, "env.step")()
+    step, policy = phase_id("env.step"), phase_id("policy")
+    assert seen == [[step], [step, policy]]
+    assert recorder.open_phases == []
+    assert recorder.words[layout.FOREIGN_EVENTS] == 1

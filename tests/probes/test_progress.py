@@ -148,11 +148,25 @@ def test_silence_is_measured_by_the_phases_own_history(run: Run) -> None:
     assert run.progress.usual_stay_s() == 2
 
 
+def test_an_event_that_only_its_count_tells_of_came_after_the_poll_before(run: Run) -> None:
+    run.enter("learn", "collect")
+    run.poll(0.5)
+    count = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase_id("env.step")
+    run.poll(3.0)
+    run.recorder.words[count] += 1
+    run.poll(3.5)
+    assert run.progress.silence_s(run.poll(4.0)) == pytest.approx(1.0)
+    # A stay of three seconds in this phase is nothing new any more.
+    assert run.progress.usual_stay_s() == pytest.approx(3.5, abs=0.1)
+
+
 def test_before_training_begins_silence_takes_longer(run: Run) -> None:
     assert not run.progress.is_silent(run.poll(OUTSIDE_SILENCE_FLOOR_S - 1))
-    assert run.progress.is_silent(run.poll(OUTSIDE_SILENCE_FLOOR_S + 1))
+    late_s = OUTSIDE_SILENCE_FLOOR_S + 1
+    assert run.progress.is_silent(run.poll(late_s))
     run.enter("learn")
-    assert run.progress.is_silent(run.poll(4))
+    assert not run.progress.is_silent(run.poll(late_s + 1))
+    assert run.progress.is_silent(run.poll(late_s + 4))
 
 
 def test_iterations_are_read_from_the_ring(run: Run) -> None:
@@ -162,12 +176,12 @@ def test_iterations_are_read_from_the_ring(run: Run) -> None:
         run.step(64 * (number + 1))
         run.leave(collect_)
         (train,) = run.enter("train")
-        for _ in range(4):
-            run.mark("minibatch")
+        run.recorder.words[layout.N_MINIBATCHES] = 3
+        run.recorder.words[layout.EPOCH], run.recorder.words[layout.MINIBATCH] = 2, 1
         if number < 2:
             run.leave(train)
     run.poll(0.1)
-    assert [(item.step, item.minibatches) for item in run.progress.iterations] == [(64, 4), (128, 4), (192, 4)]
+    assert [(item.step, item.minibatches) for item in run.progress.iterations] == [(64, 4), (128, 4), (192, 0)]
     assert [item.train_s is None for item in run.progress.iterations] == [False, False, True]
     assert run.progress.train_since_ns is not None
 

@@ -126,7 +126,10 @@ def sampled(buffer: Any) -> None:
 
 def env_stepped(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """After the ``step`` of a vectorised environment; called through a mark, which guards it."""
-    of_aliasing.stepped(args[0], result)
+    aliasing = of_aliasing
+    aliasing.steps = steps = aliasing.steps + 1
+    if steps >= aliasing.next_look:
+        aliasing.stepped(args[0], result)
 
 
 def env_reset(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

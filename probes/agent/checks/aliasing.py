@@ -15,7 +15,7 @@ from . import arrays
 from .findings import findings
 
 _ALWAYS = 300
-"""So many steps are all looked at, then two of each ``_PERIOD``."""
+"""So many steps are all looked at, then two of each ``_PERIOD``: a look takes two, and a third to forget."""
 _PERIOD = 64
 _TERMINALS = 100
 """Episodes ended by a time limit that are looked at."""
@@ -37,7 +37,10 @@ class Aliasing:
     def __init__(self) -> None:
         self.watching = False
         """Whether the next ``add`` is worth a look."""
-        self._steps = 0
+        self.steps = 0
+        """Steps taken, counted by the caller."""
+        self.next_look = 0
+        """The step at which :meth:`stepped` is to be called next."""
         self._handed: list[_Handed] = []
         """The last two."""
         self._terminals_left = _TERMINALS
@@ -46,12 +49,12 @@ class Aliasing:
 
     def was_reset(self, env: Any, observation: Any) -> None:
         """``env.reset`` returned."""
-        if self._steps < _ALWAYS:
+        if self.steps < _ALWAYS:
             self._hand(env, observation)
 
     def stepped(self, env: Any, result: Any) -> None:
         """``env.step`` returned."""
-        steps = self._steps = self._steps + 1
+        steps = self.steps
         if self._terminals:
             self._look_again(env)
         dones = result[2]
@@ -60,9 +63,10 @@ class Aliasing:
             self._look_at_terminals(env, dones.tolist())
         if steps <= _ALWAYS or steps % _PERIOD < 2:
             self._hand(env, result[0])
-        elif self.watching:
+        else:
             self.watching = False
             self._handed.clear()
+            self.next_look = steps - steps % _PERIOD + _PERIOD
 
     def _hand(self, env: Any, observation: Any) -> None:
         self.watching = True

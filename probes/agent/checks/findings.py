@@ -39,7 +39,7 @@ class Findings:
                 "kind": kind,
                 "subject": subject,
                 "step": recorder.words[layout.STEP],
-                "phases": [layout.PHASES[phase] for phase, _ in recorder.stack],
+                "phases": [layout.PHASES[phase] for phase in recorder.open_phases],
                 "at_ns": _clock(),
                 "times": 1,
                 **detail,

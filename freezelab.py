@@ -15,18 +15,33 @@ from pathlib import Path
 from typing import TextIO
 
 from matrix.analysis import STORE_FILE, Analysis, analyse_folder
+from matrix.cases import running, scoring
+from matrix.cases.question import Answer, Question
 from matrix.errors import MatrixError
 from matrix.parameters import parameters_from
 from matrix.plan_file import load_plan
 from matrix.presets import DEFAULT, preset
 from matrix.sweep import run_sweep
 from matrix.uv import find_uv
-from probes import doctor, heap_check, heap_ladder, heap_moves, stacks
+from probes import doctor, heap_check, heap_ladder, heap_moves, remedies, stacks
+from probes.agent.remedies.interface import Remedy
 from probes.attach import AttachOptions, attach
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
+from probes.diagnosis import Remedy as Proof
+from probes.remedies import verify
 from probes.supervisor import CommandNotFoundError
 from probes.watch import FolderNotWritableError, Status, WatchOptions, watch
-from reports import doctor_text, heap_check_markdown, run_markdown, sweep_markdown, terminal, waits_text
+from reports import (
+    cases_text,
+    doctor_text,
+    heap_check_markdown,
+    remedies_text,
+    run_markdown,
+    sweep_markdown,
+    terminal,
+    waits_text,
+)
+from repro.cases import catalogue
 from repro.options import parser as training_parser
 
 EXIT_OK = 0
@@ -54,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         InvalidDiagnosisError,
         heap_check.InvalidHeapCheckError,
         doctor.NotAPythonError,
+        remedies.UnknownRemedyError,
+        catalogue.CatalogueError,
         MatrixError,
     ) as error:
         print(f"freezelab: {error}", file=sys.stderr)
@@ -91,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         "  freezelab matrix matrix.toml\n"
         "  freezelab report runs/20261124-120000\n"
         "  freezelab doctor --env ~/venvs/training\n"
+        "  freezelab remedies\n"
+        "  freezelab cases run --vary 3\n"
         "exit codes: 0 healthy or done, 2 bad usage or input, 3 a freeze, crash or error was diagnosed,\n"
         "            4 could not observe, 130 Ctrl-C",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -101,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_matrix(commands)
     _add_report(commands)
     _add_doctor(commands)
+    _add_remedies(commands)
+    _add_cases(commands)
     return parser
 
 
@@ -113,6 +134,8 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "  freezelab run -- python train.py --env CartPole-v1\n"
         "  freezelab run --limit 600 --on-freeze stop --out runs/night -- python -m mypackage.train\n"
         "  freezelab run --heap-check -- python train.py\n"
+        "  freezelab run --remedy fused-lstm --remedy threads=2 -- python train.py\n"
+        "  freezelab run --verify-remedies -- python train.py\n"
         "  freezelab run --json -- python train.py > diagnosis.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -140,6 +163,18 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="after a crash that a damaged heap explains (or always), run the command again under each of glibc's "
         "and AddressSanitizer's checks, and say how the fault moved: on-crash (the default) or always",
     )
+    parser.add_argument(
+        "--remedy",
+        action="append",
+        default=[],
+        metavar="ID[=VALUE]",
+        help="apply a change that gets runs moving, see freezelab remedies; may be given several times",
+    )
+    parser.add_argument(
+        "--verify-remedies",
+        action="store_true",
+        help="if the cause is known and has a remedy, run the command again with nothing else changed, and compare",
+    )
     parser.add_argument("--no-stacks", action="store_true", help="do without py-spy (no stacks, no profile)")
     parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command to run")
@@ -160,6 +195,7 @@ def _run(options: argparse.Namespace) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise UsageError("no command given: freezelab run -- python train.py")
+    chosen = remedies.choose_all(options.remedy)
     if not options.no_stacks:
         stacks.check_permission()
     out = options.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
@@ -178,6 +214,7 @@ def _run(options: argparse.Namespace) -> int:
         limit_s=options.limit,
         confirm_after_s=options.confirm_after,
         on_freeze=options.on_freeze,
+        remedies=chosen,
         stacks=not options.no_stacks,
         # With --json standard output holds one document and nothing else.
         show_out=into(sys.stderr if options.json else sys.stdout),
@@ -189,6 +226,9 @@ def _run(options: argparse.Namespace) -> int:
         if options.heap_check == "always" or (options.heap_check and heap_moves.touches_heap(diagnosis)):
             live.clear()
             diagnosis = _look_again(command, diagnosis, watching, live)
+        if options.verify_remedies:
+            live.clear()
+            diagnosis = _verify(command, diagnosis, watching, live)
     except KeyboardInterrupt:
         live.clear()
         if (out / "diagnosis.json").exists():
@@ -215,6 +255,23 @@ def _look_again(command: Sequence[str], first: Diagnosis, watching: WatchOptions
     diagnosis = heap_check.announce(first, watching.out)
     heap_check.climb(command, first, watching, on_status=show, on_attempt=tell)
     return diagnosis
+
+
+def _verify(command: Sequence[str], first: Diagnosis, watching: WatchOptions, live: terminal.LiveLine) -> Diagnosis:
+    """Runs the command again with each remedy of the cause; returns the diagnosis that says what came of it."""
+    names = [remedy.id for remedy in verify.candidates(first)]
+    why = f"no remedy is known for {first.cause or 'it'}" if not names else f"again with {', then '.join(names)}"
+    print(f"\nfreezelab: {first.verdict}; {why}", file=sys.stderr)
+
+    def show(remedy: Remedy, status: Status) -> None:
+        line = f"with {remedy.id} · {status.line}"
+        live.show(dataclasses.replace(status, line=line, suspicious=True, diagnosis=None))
+
+    def tell(proof: Proof) -> None:
+        live.clear()
+        print(f"freezelab: {remedies_text.proof(proof)}", file=sys.stderr)
+
+    return verify.verify(command, first, watching, on_status=show, on_proof=tell)
 
 
 def _tell(diagnosis: Diagnosis, out: Path, *, as_json: bool) -> None:
@@ -382,6 +439,110 @@ def _doctor(options: argparse.Namespace) -> int:
     else:
         print(doctor_text.text(findings))
     return EXIT_BLIND if doctor_text.blocks_observing(findings) else EXIT_OK
+
+
+def _add_remedies(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "remedies",
+        help="list the changes that freezelab run --remedy can apply",
+        description="What each remedy changes in a run, and whether its results stay the same or how they differ.",
+        epilog="examples:\n  freezelab remedies\n  freezelab remedies list --json\n"
+        "  freezelab run --remedy fused-lstm -- python train.py",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", nargs="?", choices=("list",), default="list", help="list them (the default)")
+    parser.add_argument("--json", action="store_true", help="print them as one JSON document on stdout")
+    parser.set_defaults(run=_remedies)
+
+
+def _remedies(options: argparse.Namespace) -> int:
+    if options.json:
+        print(json.dumps(remedies_text.as_json(remedies.REMEDIES), indent=1))
+    else:
+        print(remedies_text.listing(remedies.REMEDIES))
+    return EXIT_OK
+
+
+def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "cases",
+        help="list the known freezes, or run them and count how often they are told rightly",
+        description="Programs that freeze, crawl, crash or go wrong for a known reason, and their healthy twins. "
+        "run puts each under the probes and compares what is said with the truth; a stopped call goes on.",
+        epilog="examples:\n"
+        "  freezelab cases\n"
+        "  freezelab cases run c07 c12\n"
+        "  freezelab cases run --vary 3 --jobs 2 --out runs/cases\n"
+        "  freezelab cases run --python ~/venvs/training/bin/python",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", nargs="?", choices=("list", "run"), default="list", help="(default: %(default)s)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="cases, or families of them (default: all)")
+    parser.add_argument(
+        "--vary",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="also run N variations of each: other names, onsets, seeds, numbers of environments",
+    )
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="N at once (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs/cases"), metavar="DIR", help="(default: %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the programs")
+    parser.set_defaults(run=_cases)
+
+
+def _cases(options: argparse.Namespace) -> int:
+    known = catalogue.load()
+    strange = sorted(set(options.names) - {name for case in known for name in (case.name, case.family)})
+    if strange:
+        raise UsageError(f"{strange[0]!r} is no case and no family of cases; freezelab cases lists them")
+    cases = [case for case in known if not options.names or {case.name, case.family} & set(options.names)]
+    if options.action == "list":
+        print(cases_text.listing([(case.name, case.family, " ".join(case.verdicts), case.what) for case in cases]))
+        return EXIT_OK
+    stacks.check_permission()
+    questions = [question for case in cases for question in _questions(case, options.vary)]
+
+    def show(question: Question, answer: Answer, again: bool) -> None:
+        shown.append(question.name)
+        earlier = "  (from an earlier call)" if again else ""
+        place = f"{len(shown):4}/{len(questions)}"
+        print(f"{place} {cases_text.line(question, answer)}{earlier}", file=sys.stderr)
+
+    shown: list[str] = []
+    answers = running.ask_all(
+        questions, options.out, python=options.python, jobs=options.jobs, fresh=options.fresh, on_answer=show
+    )
+    print(cases_text.summary(scoring.score(questions, answers)))
+    return EXIT_OK
+
+
+def _questions(case: catalogue.Case, variations: int) -> Iterator[Question]:
+    """The case, its twin, and variations of both."""
+    for number in range(variations + 1):
+        suffix = f"-{number}" if number else ""
+        program, names = case.varied(case.program, number)
+        yield Question(
+            name=case.name + suffix,
+            program=program,
+            family=case.family,
+            verdicts=case.verdicts,
+            phases=case.phases,
+            culprits=tuple(names.get(name, name) for name in case.culprits),
+            cause=case.cause,
+            limit_s=case.limit_s,
+            env=case.limits.get("env", {}),
+        )
+        if case.heal:
+            yield Question(
+                name=f"{case.name}-twin{suffix}",
+                program=case.varied(case.twin(), number)[0],
+                family=case.family,
+                verdicts=("healthy",),
+                limit_s=case.limit_s,
+                env=case.limits.get("env", {}),
+            )
 
 
 if __name__ == "__main__":

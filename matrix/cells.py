@@ -15,6 +15,9 @@ VERSIONS = "versions"
 """The factor whose levels are library sets."""
 DEVICE = "device"
 """The factor that decides whether this machine can run the cell at all."""
+REMEDY = "remedy"
+"""The factor whose levels are remedies: applied from outside, unknown to the training program."""
+NO_REMEDY = "none"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Hash of the levels, with the library set by what it asks for."""
-        return digest({**self.levels, VERSIONS: self.versions.id})
+        """Hash of the levels, with the library set by what it asks for; no remedy is as if there were no such factor."""
+        levels = {name: level for name, level in self.levels.items() if (name, level) != (REMEDY, NO_REMEDY)}
+        return digest({**levels, VERSIONS: self.versions.id})
 
     def __hash__(self) -> int:
         return hash(self.id)

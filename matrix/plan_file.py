@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.cells import VERSIONS, Cell, VersionSet
+from matrix.cells import NO_REMEDY, REMEDY, VERSIONS, Cell, VersionSet
 from matrix.claims import TESTS, Claim
 from matrix.designs import DESIGNS
 from matrix.errors import expected_one_of
 from matrix.parameters import Level, Parameter
 from matrix.plan import Plan, RunSettings
 from matrix.tables import Table, read_document
+from probes import remedies
 from probes.verdicts import Verdict
 
 SEED = "seed"
@@ -128,7 +129,7 @@ class _PlanFile:
         arguments = [
             word
             for name, level in levels.items()
-            if name != VERSIONS
+            if name not in (VERSIONS, REMEDY)
             for word in self.parameters[name].arguments(level)
         ]
         told = {**base, **changed}
@@ -146,15 +147,28 @@ class _PlanFile:
             if not isinstance(value, str) or value not in versions:
                 table.fail(name, f"no library set {value!r} is described; {expected_one_of(value, versions)}")
             return value
+        if name == REMEDY:
+            return self._remedy(table, value)
         if name in _OWNED:
             table.fail(name, f"the sweep sets it; use {_OWNED[name]}")
         if name not in self.parameters:
-            known = {*self.parameters, VERSIONS} - set(_OWNED)
+            known = {*self.parameters, VERSIONS, REMEDY} - set(_OWNED)
             table.fail(name, f"unknown factor {name!r}; {expected_one_of(name, known)}")
         try:
             return self.parameters[name].level(value)
         except ValueError as error:
             table.fail(name, str(error))
+
+    def _remedy(self, table: Table, value: object) -> str:
+        """``none``, or remedies as for ``freezelab run --remedy``, with commas between them."""
+        if not isinstance(value, str):
+            table.fail(REMEDY, f'{value!r} is no remedy; write "{NO_REMEDY}" or an id such as "fused-lstm"')
+        if value == NO_REMEDY:
+            return value
+        try:
+            return ",".join(map(str, remedies.choose_all(value.split(","))))
+        except remedies.UnknownRemedyError as error:
+            table.fail(REMEDY, f'{error}; "{NO_REMEDY}" is the run as it is')
 
     def _design(self) -> str:
         run = self.document.table("run")
@@ -191,8 +205,8 @@ class _PlanFile:
             table.fail("test", f"unknown test {table.values['test']!r}; {expected_one_of(table.values['test'], TESTS)}")
         if test in ("same", "differs"):
             factor = table.text("factor")
-            if factor not in {*self.parameters, VERSIONS}:
-                known = {*self.parameters, VERSIONS}
+            known = {*self.parameters, VERSIONS, REMEDY}
+            if factor not in known:
                 table.fail("factor", f"unknown factor {factor!r}; {expected_one_of(factor, known)}")
             return Claim(says, test, factor=factor, where=where)
         return Claim(says, test, verdicts=tuple(_verdict(table, name) for name in table.texts("verdict")), where=where)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matrix.cells import Trial
+from matrix.cells import NO_REMEDY, REMEDY, Trial
 from matrix.environments import CellEnvironment
 from matrix.observation import Observation, Outcome, observed
+from probes import remedies
 from probes.diagnosis import Diagnosis
 from probes.watch import InterruptedRunError, Status, WatchOptions
 
@@ -50,6 +51,12 @@ class TrialTask:
             *("--seed", str(trial.seed), "--threads", str(trial.threads)),
         ]
 
+    @property
+    def chosen_remedies(self) -> tuple[remedies.Choice, ...]:
+        """What is changed in the run from outside."""
+        level = str(self.trial.cell.levels.get(REMEDY, NO_REMEDY))
+        return () if level == NO_REMEDY else remedies.choose_all(level.split(","))
+
     def __call__(self, cores: frozenset[int]) -> Observation:
         """
         Runs the trial.
@@ -63,6 +70,7 @@ class TrialTask:
         options = WatchOptions(
             out=folder,
             limit_s=self.trial.limit_s,
+            remedies=self.chosen_remedies,
             env={
                 **dict.fromkeys(_THREAD_VARIABLES, str(self.trial.threads)),
                 "PYTHONNOUSERSITE": "1",  # the user's own packages are not the cell's

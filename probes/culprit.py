@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from probes.progress import Progress
 from probes.stacks import Frame
 from probes.verdicts import Verdict
 
-_MIN_SHARE = 0.5
+_MIN_SHARE = 0.3
+"""Of a phase's samples: what has less of them does not explain it."""
+_MIN_OF_CALLER = 0.5
+"""Of the samples in the function that calls it."""
 
 
 def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress) -> Culprit | None:
@@ -45,6 +49,8 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         return _innermost(frames)
     if verdict is Verdict.SLOW_PHASE:
         return _of_slow_phase(details, seen)
+    if verdict is Verdict.SLOWDOWN:
+        return _busiest(seen, details["ever-slower"]["phase"])
     if verdict in (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG):
         stack = details.get("stack-still") or details.get("stack-in-place") or details.get("stack-moving")
         return _innermost(_listed(stack["frames"]), stack["process"]) if stack else None
@@ -65,13 +71,34 @@ def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Cu
     if loop is not None:
         return make(loop["function"], loop["file"], loop["line"])
     standstill = details.get("step-stands-still")
-    phase = standstill["phase"] if standstill else None
+    return _busiest(seen, standstill["phase"] if standstill else None)
+
+
+def _busiest(seen: Observations, phase: str | None) -> Culprit | None:
+    """
+    The innermost function on the busiest path through a phase's samples, the engine room's left out.
+
+    The path goes on into a function as long as most of what its caller does lies in there.
+    """
     samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
-    below = samples.below(PHASE_FUNCTIONS.get(phase, "learn")) if phase is not None else samples
-    for share in reversed([row for row in below.shares() if row.share >= _MIN_SHARE]):
-        if not code.is_engine(share.file):
-            return make(share.function, share.file, share.line)
-    return None
+    left = samples.below(PHASE_FUNCTIONS.get(phase, "learn")) if phase is not None else samples
+    total = len(left.samples)
+    found = None
+    while left.samples:
+        heads = Counter((sample[0].function, sample[0].file) for sample in left.samples if sample)
+        if not heads:
+            break
+        (function, file), number = heads.most_common(1)[0]
+        if number < _MIN_OF_CALLER * len(left.samples) or number < _MIN_SHARE * total:
+            break
+        inside = [
+            sample for sample in left.samples if sample and (sample[0].function, sample[0].file) == (function, file)
+        ]
+        if not code.is_engine(file):
+            line = Counter(sample[0].line for sample in inside).most_common(1)[0][0]
+            found = make(function, file, line)
+        left = Profile(tuple(sample[1:] for sample in inside))
+    return found
 
 
 def make(function: str, file: str, line: int | None, process: str | None = None) -> Culprit:

@@ -91,6 +91,8 @@ def _where(
         steps = details["step-stands-still"]["steps"]
         assert isinstance(steps, list)  # noqa: S101 - evidence's own figures
         return str(details["step-stands-still"]["phase"]), steps[0]
+    if judgement.verdict is Verdict.SLOWDOWN:
+        return str(details["ever-slower"]["phase"]), step
     if judgement.verdict is Verdict.CORRUPTION:
         found = culprit.first_corruption(judgement.evidence).detail
         return found["phase"] or top_phase(tuple(found["phases"])) or _outside(progress), found["step"]
@@ -148,6 +150,14 @@ def _summary(
         longest_s = still.get("longest_s")
         lasted = f" for up to {longest_s:.1f} s" if isinstance(longest_s, float) else ""
         return f"Not hung but slow: the step count stands still{at}{lasted} while {phase} works on{by}{because}."
+    if verdict is Verdict.SLOWDOWN:
+        slower = details["ever-slower"]
+        calls = slower["call_s"]
+        assert isinstance(calls, list)  # noqa: S101 - evidence's own figures
+        return (
+            f"The run gets ever slower: a call of {slower['part']} takes {calls[-1] / calls[0]:.1f} times what it took "
+            f"in the beginning{at}{by}{because}."
+        )
     if verdict is Verdict.CORRUPTION:
         found = culprit.first_corruption(judgement.evidence)
         return f"The training data is corrupt{within}{at}{by}{because}: {found.says}."

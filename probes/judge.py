@@ -18,11 +18,12 @@ from probes.verdicts import Verdict
 _H, _SLOW, _SPIN = Verdict.HEALTHY, Verdict.SLOW_PHASE, Verdict.SPIN
 _DEAD, _BLOCK, _CRASH = Verdict.DEADLOCK, Verdict.BLOCKED, Verdict.CRASH
 _EXC, _OOM, _HANG = Verdict.EXCEPTION, Verdict.OOM, Verdict.EXIT_HANG
-_CORR = Verdict.CORRUPTION
+_CORR, _DOWN = Verdict.CORRUPTION, Verdict.SLOWDOWN
 
 PRIORS: dict[Verdict, float] = {
     _H: 0.0,
     _SLOW: -1.5,
+    _DOWN: -3.0,
     _DEAD: -2.0,
     _SPIN: -2.5,
     _BLOCK: -2.5,
@@ -32,12 +33,13 @@ PRIORS: dict[Verdict, float] = {
     _OOM: -4.0,
     _CORR: -6.0,
 }
-"""Verdicts that this version weighs, before any evidence. ``slowdown`` needs probes it has not."""
+"""Before any evidence."""
 
 WEIGHTS: dict[str, dict[Verdict, float]] = {
     "ended-well": {
         _H: 3,
         _SLOW: 0.5,
+        _DOWN: 0.5,
         _DEAD: -6,
         _SPIN: -6,
         _BLOCK: -6,
@@ -46,20 +48,42 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
         _CRASH: -6,
         _OOM: -6,
     },
-    "ended-with-code": {_EXC: 3, _H: -6, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4, _CRASH: -3, _SLOW: -2},
-    "ended-by-signal": {_CRASH: 6, _H: -6, _EXC: -4, _SLOW: -4, _DEAD: -4, _SPIN: -4, _BLOCK: -4, _HANG: -4},
+    "ended-with-code": {
+        _EXC: 3,
+        _H: -6,
+        _DEAD: -4,
+        _SPIN: -4,
+        _BLOCK: -4,
+        _HANG: -4,
+        _CRASH: -3,
+        _SLOW: -2,
+        _DOWN: -6,
+    },
+    "ended-by-signal": {
+        _CRASH: 6,
+        _H: -6,
+        _EXC: -4,
+        _SLOW: -4,
+        _DEAD: -4,
+        _SPIN: -4,
+        _BLOCK: -4,
+        _HANG: -4,
+        _DOWN: -6,
+    },
     "ended-by-us": {_EXC: -6, _CRASH: -6, _OOM: -6},
-    "oom-killed": {_OOM: 8, _H: -6, _CRASH: -2, _SLOW: -3},
-    "memory-error": {_OOM: 8, _H: -6, _EXC: -1, _SLOW: -3},
-    "uncaught-exception": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3},
+    "oom-killed": {_OOM: 8, _H: -6, _CRASH: -2, _SLOW: -3, _DOWN: -6},
+    "memory-error": {_OOM: 8, _H: -6, _EXC: -1, _SLOW: -3, _DOWN: -6},
+    "uncaught-exception": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3, _DOWN: -6},
     "heap-message": {_CRASH: 3, _EXC: -2},
     "death-stack": {_CRASH: 3, _EXC: -3},
     "steady": {_H: 2, _SLOW: -2, _DEAD: -3, _SPIN: -3, _BLOCK: -3},
     "step-stands-still": {_SLOW: 2, _H: -0.5, _DEAD: -3, _BLOCK: -3, _SPIN: -1},
+    # Six stretches in order while another phase keeps its pace: hardly ever by chance. An end of any kind comes on top.
+    "ever-slower": {_DOWN: 10, _H: -3, _SLOW: -2},
     "module-loop": {_SLOW: 4, _H: -3},
     "minor-module-loop": {_SLOW: 0.5},
     "batched-update": {_H: 2.5, _SLOW: -2.5},
-    "silence": {_DEAD: 1, _SPIN: 1, _BLOCK: 1, _HANG: 0.5, _H: -1.5, _SLOW: -1.5},
+    "silence": {_DEAD: 1, _SPIN: 1, _BLOCK: 1, _HANG: 0.5, _H: -1.5, _SLOW: -1.5, _DOWN: -4},
     "cpu-flat": {_DEAD: 1, _BLOCK: 1, _SPIN: -3, _SLOW: -1},
     "cpu-some": {_SPIN: -0.5, _DEAD: -0.5},
     "cpu-burning": {_SPIN: 1.5, _DEAD: -1.5, _BLOCK: -2, _H: 0.5},
@@ -87,13 +111,13 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "waits-on-peer": {},
     "wait-graph": {},
     "waits-for-a-while": {_DEAD: 1},
-    "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2},
-    "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3},
+    "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2, _DOWN: -6},
+    "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3, _DOWN: -6},
     "gil-held": {_DEAD: 0.5, _BLOCK: 0.5, _H: -0.5},
     # A worker's end, and what the parent saw of it.
-    "worker-raised": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3, _BLOCK: -3},
-    "worker-exited": {_EXC: 5, _H: -6, _CRASH: -2, _SLOW: -3, _BLOCK: -3},
-    "worker-killed": {_CRASH: 9, _EXC: -4, _H: -6, _SLOW: -4, _BLOCK: -3},
+    "worker-raised": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3, _BLOCK: -3, _DOWN: -6},
+    "worker-exited": {_EXC: 5, _H: -6, _CRASH: -2, _SLOW: -3, _BLOCK: -3, _DOWN: -6},
+    "worker-killed": {_CRASH: 9, _EXC: -4, _H: -6, _SLOW: -4, _BLOCK: -3, _DOWN: -6},
     "worker-out-of-memory": {_OOM: 10, _H: -6, _CRASH: -2, _EXC: -3, _SLOW: -4},
     "peer-error": {_H: -6},
     # The checks of the training data are silent in doubt, so each finding settles it: an error, a signal or a good

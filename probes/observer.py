@@ -66,6 +66,8 @@ class Observations:
     attached: bool = False
     """Whether the family was there before us."""
     suspected_ns: int | None = None
+    slowing_ns: int | None = None
+    """When a phase was first seen to take ever longer."""
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
     out_of_memory_kills: int | None = None
     """How many processes the kernel has killed for want of memory so far; None if that can't be read."""
@@ -113,6 +115,7 @@ class Observer:
         self._next_look_ns = 0
         self._sampler: Sampler | None = None
         self._profiled_standstills = 0
+        self._profiled_slowing = False
         self._census_asked = 0
         self._watch = death.DeathWatch(folder / "stacks") if stacks and not foreign else None
 
@@ -144,7 +147,9 @@ class Observer:
         self.seen.samples.append(self._readings.add(now, processes, self.progress.state, closely=closely))
         self.seen.out_of_memory_kills = self._readings.out_of_memory_kills()
         self.seen.corrupt = self.seen.corrupt or bool(self.progress.findings())
-        if self.seen.suspected_ns is None and (unusual or self.seen.corrupt):
+        if self.seen.slowing_ns is None and self.progress.slowing() is not None:
+            self.seen.slowing_ns = now
+        if self.seen.suspected_ns is None and (unusual or self.seen.corrupt or self.seen.slowing_ns is not None):
             self.seen.suspected_ns = now
         if silent:
             self._look(now, processes)
@@ -227,21 +232,28 @@ class Observer:
         self._collect_profile(wait=False)
         standstills = len(self.progress.standstills)
         recording = self.progress.recording
+        still = self.progress.stands_still() and self._profiled_standstills < standstills
+        slowing = self.seen.slowing_ns is not None and not self._profiled_slowing
         if (
             self._stacks
             and not self._foreign
             and self._sampler is None
-            and self.progress.stands_still()
+            and (still or slowing)
             and recording is not None
-            and self._profiled_standstills < standstills
             and len(self.seen.profiles) < _MAX_PROFILES
         ):
             self._profiled_standstills = standstills
+            self._profiled_slowing = self.seen.slowing_ns is not None
             path = self._folder / f"profile-{len(self.seen.profiles) + 1}.speedscope.json"
             try:
                 self._sampler = Sampler(recording.pid, path, _PROFILE_S)
             except StackError as error:
                 self._fail(str(error))
+
+    @property
+    def profiles(self) -> bool:
+        """Whether a profile is being taken."""
+        return self._sampler is not None
 
     def _collect_profile(self, *, wait: bool) -> None:
         if self._sampler is None or not (wait or self._sampler.done):

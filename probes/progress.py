@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.flight import Event, FlightError, FlightRecording, State
+from probes.pace import Pace, Slowing
 
 STANDSTILL_FLOOR_S = 3.0
 """Below this no one calls a progress bar stuck."""
@@ -90,6 +91,7 @@ class _Track:
     """When the last event came, or, where no clock was read for it, the last poll before it."""
     events_at_step: int = 0
     """Marks passed when the step count last moved."""
+    pace: Pace = field(default_factory=Pace)
     stays: dict[str, float] = field(default_factory=dict)
     """Innermost phase to the longest time, in seconds, that it was seen to be left without an event."""
 
@@ -108,6 +110,7 @@ class _Track:
                 self.stays[phase] = stay_s
             known_ns = max(known_ns, self.polled_ns)
         self.alive_ns = max(self.alive_ns, known_ns)
+        self.pace.add(now_ns / 1e9, self.state.phases)
         self.polled_ns = now_ns
 
 
@@ -165,6 +168,11 @@ class Progress:
         """Where the training process stands; None before it has a recorder."""
         training = self._training()
         return training.state if training else None
+
+    def slowing(self) -> Slowing | None:
+        """A phase of the training process that takes ever longer; None if there is none."""
+        training = self._training()
+        return training.pace.slowing() if training is not None else None
 
     @property
     def recording(self) -> FlightRecording | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from probes import carry
+from probes import carry, remedies
 from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
 from probes.evidence import Ending
@@ -38,6 +38,7 @@ _RUN_FILES = (
     "profile*.speedscope.json",
     "flight/*.bin",
     "flight/fingerprint-*.jsonl",
+    "flight/remedies-*.jsonl",
     "stacks/*.json",
 )
 """What a run leaves in its folder."""
@@ -69,6 +70,8 @@ class WatchOptions:
     confirm_after_s: float = 6.0
     """How long a freeze must have stood before it is told."""
     on_freeze: Literal["report", "stop"] = "report"
+    remedies: tuple[remedies.Choice, ...] = ()
+    """What to change in the run."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of the command."""
     cwd: Path | None = None
@@ -108,7 +111,9 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     base = {**os.environ, **options.env}
     child = Supervised(
         command,
-        carry.environment(base, flight, hold=options.stacks),
+        carry.environment(
+            base, flight, hold=options.stacks, remedies=[item.word(options.cpus) for item in options.remedies]
+        ),
         out,
         cwd=options.cwd,
         cpus=options.cpus,
@@ -142,6 +147,7 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
             out_of_memory_kills=observer.seen.out_of_memory_kills,
         )
         diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, artifacts_of(out))
+        diagnosis = remedies.noted(diagnosis, flight)
         try:
             out.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
             (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
@@ -225,7 +231,7 @@ def _interrupt(child: Supervised) -> None:
 
 def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool:
     """Cheap: whether something has stood long enough to be worth weighing; corrupt data need not stand."""
-    if observer.seen.corrupt:
+    if observer.seen.corrupt or (observer.seen.slowing_ns is not None and not observer.profiles):
         return True
     progress = observer.progress
     still_s = (now - progress.standstills[-1].since_ns) / 1e9 if progress.stands_still() else 0.0
@@ -261,6 +267,7 @@ def _write_meta(out: Path, command: Sequence[str], child: Supervised, options: W
         "freezelab_python": sys.version.split()[0],
         "limit_s": options.limit_s,
         "cpus": sorted(options.cpus) if options.cpus else None,
+        "remedies": [item.word(options.cpus) for item in options.remedies],
     }
     (out / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 

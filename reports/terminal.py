@@ -10,7 +10,7 @@ from matrix.analysis import Analysis
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
-from reports import wording
+from reports import remedies_text, wording
 
 _QUIET_EVERY_S = 10.0
 
@@ -77,4 +77,5 @@ def summary(diagnosis: Diagnosis) -> str:
     cause = causes.by_id(diagnosis.cause)
     if cause is not None:
         lines.append(f"what helps   {cause.advice}")
+    lines += remedies_text.lines(diagnosis)
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from . import death, failure, hooks, layout
+from . import death, failure, hooks, layout, remedies
 from .patches import PATCHES
 from .recorder import recorder
 
@@ -42,7 +42,8 @@ def start() -> None:
     _expect_threads()
     os.register_at_fork(after_in_child=recorder.after_fork_in_child)
     unopened = failure.install(open_recorder)
-    hooks.install({**{name: opening(patch) for name, patch in PATCHES.items()}, **unopened})
+    patches = {**{name: opening(patch) for name, patch in PATCHES.items()}, **unopened}
+    hooks.install(remedies.with_remedies(patches))
     atexit.register(_note_exit)
     # Called before the threads that are left are waited for; atexit, only after.
     register_early = getattr(threading, "_register_atexit", None)

@@ -13,6 +13,7 @@ from probes.evidence.death import deaths, heap_message
 from probes.evidence.ending import ending_of, exception
 from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
+from probes.evidence.slowing import slowing
 from probes.evidence.system import memory, threads_and_cores, throttling
 from probes.evidence.update import PHASE_FUNCTIONS, samples, standstills, update_calls
 from probes.evidence.waiting import waiting
@@ -36,6 +37,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += corruption(seen, progress)
     found += standstills(seen, progress)
     found += update_calls(seen, progress)
+    found += slowing(seen, progress)
     found += samples(seen, progress)
     # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
     well = (ending is not None and ending.by_us is None and ending.status == 0) or moves(seen, progress)

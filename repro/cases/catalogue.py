@@ -14,7 +14,7 @@ key             meaning
 ``culprit``     the guilty function, or a list of those that are right to name; optional
 ``cause``       id of the known cause to be named; left out: none may be named
 ``limit_s``     seconds after which the run is ended, 40 by default
-``limits``      what the run is put under: ``memory_mb``, ``cpu_quota``, ``env``, ``stdin``; optional
+``limits``      what the run is put under: ``env``, variables of its environment; optional
 ``[[heal]]``    ``find`` and ``replace``: text replaced to make the healthy twin; none: it has no twin
 ``[vary]``      name of a constant of the program, assigned at the start of a line, to other values for it
 ``rename``      identifiers that may have any other name
@@ -44,7 +44,7 @@ DEFAULT_LIMIT_S = 40.0
 _TEXTS = ("family", "what", "reference")
 _LISTS = ("verdict", "phase", "culprit", "rename")
 _ALLOWED = {*_TEXTS, *_LISTS, "cause", "limit_s", "limits", "heal", "vary"}
-_LIMITS = {"memory_mb", "cpu_quota", "env", "stdin"}
+_LIMITS = {"env"}
 
 
 class CatalogueError(ValueError):

@@ -54,7 +54,7 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Hash of the levels, with the library set by what it asks for; no remedy is as if there were no such factor."""
+        """Hash of the levels, with the library set by what it asks for; no remedy is as good as no such factor."""
         levels = {name: level for name, level in self.levels.items() if (name, level) != (REMEDY, NO_REMEDY)}
         return digest({**levels, VERSIONS: self.versions.id})
 

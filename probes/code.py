@@ -8,6 +8,7 @@ from pathlib import Path
 _AGENT = str(Path(__file__).parent / "agent")
 _SITE = ("site-packages", "dist-packages")
 _WITHOUT_FILE = ("<dynamic-code>", "<stdin>", "<ipython-input")
+_COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 _ENGINES = frozenset({"torch", "numpy", "scipy", "_distutils_hack"})
 
 
@@ -59,8 +60,19 @@ def is_engine(file: str) -> bool:
 
 
 def bare(function: str) -> str:
-    """``train`` for ``RecurrentPPO.train``: before Python 3.11 no stack has the class's name."""
+    """
+    ``train`` for ``RecurrentPPO.train``: before Python 3.11 no stack has the class's name.
+
+    Of a comprehension in ``Tickets.settle`` it is ``settle``, if the stack says where it is.
+    """
+    if is_comprehension(function):
+        function = function.rpartition(".<locals>.")[0] or function
     return function.rpartition(".")[2] if not function.endswith(">") else function
+
+
+def is_comprehension(function: str) -> bool:
+    """Whether it is the body of a comprehension, which is a part of the function it stands in."""
+    return function.endswith(_COMPREHENSIONS)
 
 
 def place(file: str, line: int | None) -> str:

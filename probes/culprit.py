@@ -46,15 +46,34 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         frames, noticed = _listed(death["frames"]), death.get("noticed_by")
         if noticed is not None and not any(Path(frame.file).suffix == ".py" for frame in frames):
             return make(noticed["function"], noticed["library"], None)
-        return _innermost(frames)
+        blamed = _innermost(frames)
+        # Damage to the heap shows in whoever allocates or frees next: a library that does is innocent.
+        return None if noticed is not None and blamed is not None and blamed.library is not None else blamed
     if verdict is Verdict.SLOW_PHASE:
         return _of_slow_phase(details, seen)
     if verdict is Verdict.SLOWDOWN:
         return _busiest(seen, details["ever-slower"]["phase"])
     if verdict in (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG):
-        stack = details.get("stack-still") or details.get("stack-in-place") or details.get("stack-moving")
+        kinds = ("stack-still", "stack-in-place", "stack-in-loop", "stack-moving")
+        stack = next((details[kind] for kind in kinds if kind in details), None)
+        if stack is None or stack["process"].startswith("process "):
+            # A helper of the program's: the code to look at is where the training waits for it.
+            chain = details.get("wait-cycle") or details.get("waits-on-peer") or {}
+            stack = chain.get("nearest")
         return _innermost(_listed(stack["frames"]), stack["process"]) if stack else None
     return None
+
+
+def _function(frames: Sequence[Frame]) -> str:
+    """The name of the innermost function; for a comprehension, of the one it stands in."""
+    first = frames[0]
+    for frame in frames:
+        if frame.file != first.file:
+            break
+        # With its whole name a comprehension says itself where it stands.
+        if not code.is_comprehension(frame.function) or ".<locals>." in frame.function:
+            return frame.function
+    return first.function
 
 
 def _is_python(file: str) -> bool:
@@ -68,10 +87,21 @@ def first_corruption(evidence: Sequence[Evidence]) -> Evidence:
 
 def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Culprit | None:
     loop = details.get("module-loop")
+    if "episode-without-end" in details:
+        return _evaluation(seen)
     if loop is not None:
         return make(loop["function"], loop["file"], loop["line"])
     standstill = details.get("step-stands-still")
     return _busiest(seen, standstill["phase"] if standstill else None)
+
+
+def _evaluation(seen: Observations) -> Culprit | None:
+    """The function that evaluates: it goes round, whatever the environment does in its steps."""
+    for profile in seen.profiles:
+        for frame in (frame for sample in profile.samples for frame in sample):
+            if code.bare(frame.function) == PHASE_FUNCTIONS["eval"]:
+                return make(frame.function, frame.file, frame.line)
+    return None
 
 
 def _busiest(seen: Observations, phase: str | None) -> Culprit | None:
@@ -94,7 +124,7 @@ def _busiest(seen: Observations, phase: str | None) -> Culprit | None:
         inside = [
             sample for sample in left.samples if sample and (sample[0].function, sample[0].file) == (function, file)
         ]
-        if not code.is_engine(file):
+        if not code.is_engine(file) and not (code.is_comprehension(function) and found is not None):
             line = Counter(sample[0].line for sample in inside).most_common(1)[0][0]
             found = make(function, file, line)
         left = Profile(tuple(sample[1:] for sample in inside))
@@ -121,14 +151,12 @@ def _listed(rows: Iterable[list[Any]]) -> list[Frame]:
 def _innermost(frames: Sequence[Frame], process: str | None = None) -> Culprit | None:
     """
     :param frames: innermost first.
-    :param process: whose; one that is neither the main one nor a worker can't be named in a diagnosis.
+    :param process: whose, as the contract names it.
     """
-    if process is not None and process.startswith("process "):
-        return None
     python = [frame for frame in frames if not frame.is_native and _is_python(frame.file)]
-    for frame in python:
+    for place, frame in enumerate(python):
         if not code.is_engine(frame.file):
-            return make(frame.function, frame.file, frame.line, process)
+            return make(_function(python[place:]), frame.file, frame.line, process)
     if python or frames:
         frame = (python or list(frames))[0]
         return make(frame.function, frame.file, frame.line, process)

@@ -7,6 +7,7 @@ history says that something is out of the ordinary.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import deque
@@ -21,11 +22,12 @@ from probes.profile import Profile, Sampler
 from probes.progress import Progress
 from probes.readings import KEPT_SAMPLES, Readings, Sample
 from probes.stacks import Dump, StackError, dump
-from probes.waits import WaitGraph, read_waits
+from probes.waits import Kind, WaitGraph, read_waits
 
 READ_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.9
 _MAX_LOOKS = 40
+_MAX_NATIVE = 4
 _PROFILE_S = 6
 _MAX_PROFILES = 3
 _CENSUSES = 8
@@ -45,6 +47,8 @@ class Look:
     failures: dict[int, str]
     """Pid to why its stack could not be taken."""
     waits: WaitGraph = field(default_factory=WaitGraph)
+    native: dict[int, Dump] = field(default_factory=dict)
+    """Mixed stacks of processes whose main thread waits on a lock: taken once in a silence, as they cost more."""
 
 
 @dataclass
@@ -182,9 +186,22 @@ class Observer:
                     if procfs.is_alive(process.pid, process.started_ticks):
                         self._fail(str(error))
         waits = read_waits(processes, dumps)
-        look = Look(now, self.progress.silence_s(now), self.progress.state, processes, dumps, failures, waits)
+        native = self._dump_natively(dumps, waits) if len(self.seen.looks) == 1 and not self._foreign else {}
+        state = self.progress.state
+        look = Look(now, self.progress.silence_s(now), state, processes, dumps, failures, waits, native)
         self.seen.looks.append(look)
         self._keep_stacks(look)
+
+    @staticmethod
+    def _dump_natively(dumps: dict[int, Dump], waits: WaitGraph) -> dict[int, Dump]:
+        """Whose lock it is that a process waits on, its Python stack does not tell."""
+        found: dict[int, Dump] = {}
+        for pid in dumps:
+            wait = waits.waits.get((pid, pid))
+            if wait is not None and wait.kind is Kind.LOCK and not wait.timed and len(found) < _MAX_NATIVE:
+                with contextlib.suppress(StackError):
+                    found[pid] = dump(pid, time.monotonic_ns(), native=True)
+        return found
 
     def _keep_stacks(self, look: Look) -> None:
         folder = self._folder / "stacks"

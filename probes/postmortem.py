@@ -17,12 +17,11 @@ from typing import Any
 from probes import procfs, workers
 from probes.observer import Observations
 from probes.progress import Progress
-from probes.tracebacks import parse_traceback
+from probes.tracebacks import is_memory_error, parse_traceback
 
 PEER_ERRORS = frozenset({"EOFError", "BrokenPipeError", "ConnectionResetError", "ConnectionAbortedError"})
 """What a process gets to see of another's death."""
 _WORK = frozenset({"env.step", "env.reset"})
-_MEMORY_ERRORS = frozenset({"MemoryError", "OutOfMemoryError"})
 _PRINTED = re.compile(r"^Process \S*?-(?:\d+:)*(\d+):$\n(?=Traceback \(most recent call last\))", re.MULTILINE)
 _EXITS = frozenset({"SystemExit", "os._exit"})
 
@@ -154,7 +153,7 @@ def _one(
 def _raised(pid: int | None, who: str, error: dict[str, Any], code: int | None) -> PostMortem:
     message = str(error["message"]).strip()
     first = message.splitlines()[0][:300] if message else ""
-    fate = Fate.OUT_OF_MEMORY if error["type"] in _MEMORY_ERRORS else Fate.RAISED
+    fate = Fate.OUT_OF_MEMORY if is_memory_error(error["type"], message) else Fate.RAISED
     said = f"{error['type']}: {first}" if first else str(error["type"])
     return PostMortem(pid, who, fate, f"was ended by {said}", None, code, error, _frames(error))
 

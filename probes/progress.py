@@ -38,6 +38,14 @@ def top_phase(path: tuple[str, ...]) -> str | None:
     return "setup" if path else None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Steps of innermost environments, and how often one was reset, in all processes."""
+
+    steps: int
+    episodes: int
+
+
 @dataclass
 class Standstill:
     """A time in which the user-visible step count did not move while events went on inside."""
@@ -50,6 +58,10 @@ class Standstill:
     events: int
     """Marks passed in that time."""
     ended: bool = False
+    before: Taken = Taken(0, 0)
+    """When it was noticed."""
+    after: Taken = Taken(0, 0)
+    """When it was looked at last."""
 
     @property
     def lasted_s(self) -> float:
@@ -232,10 +244,19 @@ class Progress:
                 last.ended = True
         elif now_ns - state.step_ns >= self._standstill_ns():
             if last is None or last.ended:
-                last = Standstill(state.step, state.step_ns, now_ns, state.path, 0)
+                taken = self._taken()
+                last = Standstill(state.step, state.step_ns, now_ns, state.path, 0, before=taken, after=taken)
                 self.standstills.append(last)
             last.until_ns = now_ns
+            last.after = self._taken()
             last.events = state.events - track.events_at_step
+
+    def _taken(self) -> Taken:
+        tables = [track.state.phases for track in self._tracks.values()]
+        steps, resets = (
+            sum(table[name].count for table in tables if name in table) for name in ("env.step", "env.reset")
+        )
+        return Taken(steps, resets)
 
     def step_interval_s(self) -> float | None:
         """The run's usual time between two visible steps, standstills left out; None before there are two."""

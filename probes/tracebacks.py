@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_MEMORY_TYPES = frozenset({"MemoryError", "_ArrayMemoryError", "OutOfMemoryError"})
+_MEMORY_MESSAGES = re.compile(
+    r"can't allocate memory|cannot allocate memory|out of memory|std::bad_alloc|failed to allocate|^\[Errno 12\]",
+    re.IGNORECASE,
+)
 
 
 def parse_traceback(text: str) -> dict[str, Any] | None:
@@ -29,3 +36,14 @@ def parse_traceback(text: str) -> dict[str, Any] | None:
                 "frames": frames,
             }
     return None
+
+
+def is_memory_error(kind: str, message: str) -> bool:
+    """
+    Whether an error says that there was no memory to be had: by its type, or by what libraries say under others.
+
+    :param kind: name of the error's type.
+    """
+    if kind.rpartition(".")[2] in _MEMORY_TYPES:
+        return True
+    return kind in ("RuntimeError", "OSError", "BlockingIOError") and _MEMORY_MESSAGES.search(message) is not None

@@ -25,6 +25,8 @@ _TICK_S = 0.1
 _JUDGE_EVERY_S = 1.0
 _SETTLED_LEAD = 2.5
 """Log-odds over the runner-up from which on a running freeze counts as settled."""
+_MIN_LOOKS = 3
+"""One can't tell what stands from what moves, and two may fall into one short pause."""
 _STDERR_TAIL_BYTES = 65536
 _INTERRUPT_PATIENCE_S = 5.0
 _RUN_FILES = (
@@ -234,8 +236,10 @@ def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool
     if observer.seen.corrupt or (observer.seen.slowing_ns is not None and not observer.profiles):
         return True
     progress = observer.progress
-    still_s = (now - progress.standstills[-1].since_ns) / 1e9 if progress.stands_still() else 0.0
-    return max(still_s, progress.silence_s(now) if observer.seen.looks else 0.0) >= options.confirm_after_s
+    looks = len(observer.seen.looks)
+    if looks:
+        return looks >= _MIN_LOOKS and progress.silence_s(now) >= options.confirm_after_s
+    return progress.stands_still() and (now - progress.standstills[-1].since_ns) / 1e9 >= options.confirm_after_s
 
 
 def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis | None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from matrix.cases.question import Answer, Question
 from matrix.errors import MatrixError
 from probes.diagnosis import Diagnosis
@@ -18,6 +20,7 @@ from probes.verdicts import Verdict
 from probes.watch import InterruptedRunError, Status, WatchOptions, watch
 
 ANSWERS_FILE = "answers.jsonl"
+_LOCK_FILE = "cases.lock"
 _PROGRAM = "train.py"
 """The same for all: a name would tell."""
 CONFIRM_AFTER_S = 4.0
@@ -82,11 +85,31 @@ def ask_all(
 
     :param python: what runs the programs: it needs stable-baselines3 and sb3-contrib.
     :param on_answer: called with each, and whether it was there before.
+    :raises MatrixError: another call is at work in ``folder``.
     :raises KeyboardInterrupt: once all that ran has ended; what was answered stays.
     """
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / _LOCK_FILE, timeout=0):
+            return _ask_missing(questions, folder, python, jobs, fresh=fresh, on_answer=on_answer)
+    except Timeout as error:
+        raise MatrixError(f"{folder}: another call is at work there; wait for it, or name another folder") from error
+
+
+def _ask_missing(
+    questions: Sequence[Question],
+    folder: Path,
+    python: str,
+    jobs: int,
+    *,
+    fresh: bool,
+    on_answer: Callable[[Question, Answer, bool], None],
+) -> dict[str, Answer]:
+    if fresh:
+        # Nothing but ours: the folder may hold other things too.
+        for question in questions:
+            shutil.rmtree(folder / question.name, ignore_errors=True)
+        (folder / ANSWERS_FILE).unlink(missing_ok=True)
     known = load_answers(folder)
     answers = {question.name: known[question.name] for question in questions if question.name in known}
     for question in questions:

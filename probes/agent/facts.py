@@ -63,6 +63,7 @@ def of_model(model: Any, total_timesteps: object) -> dict[str, Any]:
         facts["hyperparameters"] = {
             name: _plain(getattr(model, name)) for name in _HYPERPARAMETERS if hasattr(model, name)
         }
+        facts["hyperparameters"].update(_train_freq(model))
         buffer = getattr(model, "rollout_buffer", None) or getattr(model, "replay_buffer", None)
         if buffer is not None:
             facts["buffer"] = {"class": type(buffer).__name__, "buffer_size": buffer.buffer_size}
@@ -76,6 +77,13 @@ def of_model(model: Any, total_timesteps: object) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001
         recorder.fault("facts", error)
     return facts
+
+
+def _train_freq(model: Any) -> dict[str, Any]:
+    """Off-policy: steps of the environments between two updates, where that is what ``train_freq`` counts."""
+    frequency = getattr(model, "train_freq", None)
+    unit = getattr(getattr(frequency, "unit", None), "value", None)
+    return {"train_freq_steps": frequency.frequency * model.n_envs} if frequency and unit == "step" else {}
 
 
 def _recurrent_modules(policy: Any) -> dict[str, dict[str, Any]]:

@@ -7,10 +7,66 @@ a wrong one.
 
 from __future__ import annotations
 
-from probes.causes import lstm_batch_first, n_steps_changed, recurrent_update_loop
+from probes.causes import (
+    connect_unanswered,
+    cpu_quota,
+    endless_evaluation,
+    executor_at_exit,
+    file_lock,
+    fork_openmp,
+    fork_with_lock,
+    full_pipe,
+    gil_held,
+    gradient_steps,
+    import_lock,
+    lstm_batch_first,
+    n_steps_changed,
+    named_pipe,
+    nan_distribution,
+    native_recursion,
+    observation_reused,
+    observation_shape,
+    process_stopped,
+    queue_join,
+    recurrent_update_loop,
+    silent_peer,
+    stdin_wait,
+    thread_at_exit,
+    too_many_threads,
+    worker_at_exit,
+    worker_gone,
+)
 from probes.causes.interface import Cause, Finding
 
-CAUSES: tuple[Cause, ...] = (recurrent_update_loop.CAUSE, lstm_batch_first.CAUSE, n_steps_changed.CAUSE)
+CAUSES: tuple[Cause, ...] = (
+    recurrent_update_loop.CAUSE,
+    lstm_batch_first.CAUSE,
+    n_steps_changed.CAUSE,
+    connect_unanswered.CAUSE,
+    cpu_quota.CAUSE,
+    endless_evaluation.CAUSE,
+    executor_at_exit.CAUSE,
+    file_lock.CAUSE,
+    fork_openmp.CAUSE,
+    fork_with_lock.CAUSE,
+    full_pipe.CAUSE,
+    gil_held.CAUSE,
+    gradient_steps.CAUSE,
+    import_lock.CAUSE,
+    named_pipe.CAUSE,
+    nan_distribution.CAUSE,
+    native_recursion.CAUSE,
+    observation_reused.CAUSE,
+    observation_shape.CAUSE,
+    process_stopped.CAUSE,
+    queue_join.CAUSE,
+    silent_peer.CAUSE,
+    stdin_wait.CAUSE,
+    thread_at_exit.CAUSE,
+    too_many_threads.CAUSE,
+    worker_at_exit.CAUSE,
+    worker_gone.CAUSE,
+)
 
 
 def recognise(finding: Finding) -> Cause | None:

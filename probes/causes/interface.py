@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from probes import code
 from probes.diagnosis import Culprit
 from probes.verdicts import Verdict
 
@@ -21,6 +22,49 @@ class Finding:
     """Kind of evidence to its figures."""
     facts: dict[str, Any]
     """The training set-up as the agent read it; empty without one."""
+
+    @property
+    def chain(self) -> list[dict[str, Any]]:
+        """The waits on the way to the end of a chain or around a circle; empty if nobody waits for another."""
+        found = self.details.get("wait-cycle") or self.details.get("waits-on-peer") or {}
+        return list(found.get("chain") or ())
+
+    @property
+    def wait(self) -> dict[str, Any] | None:
+        """What the training waits on: the last of its threads on the way to the end of the chain; None if unknown."""
+        chain = self.details.get("wait-cycle") or self.details.get("waits-on-peer") or {}
+        nearest = chain.get("nearest")
+        own = [wait for wait in self.chain if nearest is not None and wait["pid"] == nearest["pid"]]
+        if own:
+            return own[-1]
+        kinds = ("waits-outside", "waits-on-lock", "waits-for-a-while", "waits")
+        return next((found for kind in kinds if (found := self.details.get(kind, {}).get("wait")) is not None), None)
+
+    @property
+    def frames(self) -> list[tuple[str, str]]:
+        """Function and file of the thread that stands still, innermost first; empty if there is no stack of it."""
+        for kind in ("stack-still", "stack-in-place", "stack-in-loop", "stack-moving"):
+            if kind in self.details:
+                return [(code.bare(function), file) for function, file, _ in self.details[kind]["frames"]]
+        return []
+
+    def stands_in(self, function: str, file: str) -> bool:
+        """
+        Whether that thread is in a function.
+
+        :param file: a part of its file's path.
+        """
+        return any(name == function and file in path for name, path in self.frames)
+
+    def ends_in(self, function: str, file: str) -> bool:
+        """Whether the main thread is in a function while the interpreter shuts down; as :meth:`stands_in`."""
+        frames = self.details.get("trained-but-stays", {}).get("frames") or ()
+        return any(code.bare(name) == function and file in path for name, path, _ in frames)
+
+    def waits_in(self, *libraries: str) -> bool:
+        """Whether that thread waits in native code of one of these libraries; a part of their names is enough."""
+        frames = self.details.get("native-stack", {}).get("frames") or ()
+        return any(library in path for _, path, _ in frames for library in libraries)
 
 
 @dataclass(frozen=True)

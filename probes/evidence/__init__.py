@@ -15,7 +15,7 @@ from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
 from probes.evidence.slowing import slowing
 from probes.evidence.system import memory, threads_and_cores, throttling
-from probes.evidence.update import PHASE_FUNCTIONS, samples, standstills, update_calls
+from probes.evidence.update import PHASE_FUNCTIONS, endless_episode, samples, standstills, update_calls
 from probes.evidence.waiting import waiting
 from probes.evidence.worker import KINDS as WORKER_KINDS
 from probes.evidence.worker import ended_workers, worker_ended
@@ -36,6 +36,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += deaths(seen)
     found += corruption(seen, progress)
     found += standstills(seen, progress)
+    found += endless_episode(seen, progress)
     found += update_calls(seen, progress)
     found += slowing(seen, progress)
     found += samples(seen, progress)

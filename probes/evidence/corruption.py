@@ -62,7 +62,8 @@ def _observed(kind: str, items: list[dict[str, Any]], seen: Observations) -> Obs
 
 def _phase(item: dict[str, Any]) -> str | None:
     """The phase in which it happened, not that in which it was noticed."""
-    if item["kind"] in ("aliased-observation", "non-finite") and "train" not in item["phases"]:
+    # Rows are stored while collecting; those of a replay buffer are looked at when they are sampled.
+    if item["kind"] == "non-finite" or (item["kind"] == "aliased-observation" and "train" not in item["phases"]):
         return "collect"
     if item["kind"] == "buffer-changed":
         if item.get("writer") is not None:

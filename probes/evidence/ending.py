@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from probes import procfs
 from probes.evidence.observed import Ending, Observed
 from probes.progress import Progress
-from probes.tracebacks import parse_traceback
+from probes.tracebacks import is_memory_error, parse_traceback
 
 _NOT_THE_KERNEL = "; the kernel counted no kill for want of memory, so a person or another program sent it"
 _PERHAPS_THE_KERNEL = "; whether the kernel sent it for want of memory could not be read"
@@ -77,7 +77,7 @@ def exception(progress: Progress, ending: Ending | None, *, of_a_peer: bool) -> 
         return
     first_line = error["message"].strip().splitlines()[0][:300] if error["message"].strip() else ""
     place = " > ".join(error["phases"]) or "outside any phase"
-    kind = "memory-error" if error["type"] in ("MemoryError", "OutOfMemoryError") else "uncaught-exception"
+    kind = "memory-error" if is_memory_error(error["type"], error["message"]) else "uncaught-exception"
     said = ": ".join(part for part in (error["type"], first_line) if part)
     if of_a_peer:
         kind = "peer-error"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from probes import code, procfs, workers
 from probes.evidence.observed import Observed
@@ -16,6 +18,14 @@ from probes.waits.subject import Subject
 _BURNING = 0.5
 """Cores in use from which on the family counts as burning CPU."""
 _FLAT = 0.03
+_NATIVE_SHOWN = 5
+_NAPS_PER_S = 3.0
+"""A single long sleep is interrupted now and then, by the looks at it too."""
+_STARTING = 0.1
+"""Cores that a process at work uses."""
+_STARTS_NS = 5_000_000_000
+"""An agent that starts counts as an event, and it starts a while after its process."""
+_NS_OF_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
@@ -36,13 +46,17 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
             f"no event for {last.silence_s:.1f} s, {where}{usual}",
             {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
         )
-    if last.state is not None and last.state.exit_ns:
-        shutting_s = max(last.at_ns - last.state.exit_ns, 0) / 1e9
+    main = _main_frames(last, workers.trainer(seen, progress))
+    if last.state is not None and (last.state.exit_ns or _winds_up(last, main)):
+        shutting_s = max(last.at_ns - last.state.exit_ns, 0) / 1e9 if last.state.exit_ns else last.silence_s
         yield Observed(
             "trained-but-stays",
             at,
             f"the program came to its end, but the process has not exited for {shutting_s:.1f} s",
-            {"shutting_down_s": round(shutting_s, 3)},
+            {
+                "shutting_down_s": round(shutting_s, 3),
+                "frames": [[frame.function, frame.file, frame.line] for frame in main],
+            },
         )
     elif last.state is not None and last.state.starting:
         yield Observed("starting-up", at, "training has not begun yet: how long that takes, nobody can tell", {})
@@ -58,7 +72,28 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
     if span_s >= 1.0:
         yield from _cpu(first, last, span_s, at, running=running)
     yield from _stack_motion(_stacks(looks, subject), label, subject, at, running=running)
+    yield from _starting(looks, subject, at)
+    yield from _native(looks, subject, at)
     yield from _waits(looks, subject, label, at)
+
+
+def _main_frames(look: Look, pid: int) -> list[Frame]:
+    """The main thread's stack, innermost first; empty if there is none."""
+    taken = look.dumps.get(pid)
+    threads = taken.threads if taken is not None else ()
+    return [frame for thread in threads if thread.tid == pid for frame in thread.frames if not code.is_ours(frame.file)]
+
+
+def _winds_up(look: Look, main: list[Frame]) -> bool:
+    """
+    Whether learning is over and the main thread closes environments, or joins its threads at the interpreter's end.
+
+    Both come before all exit handlers, and so before ours.
+    """
+    if look.state is None or look.state.path or "learn" not in look.state.phases or not main:
+        return False
+    closes = any(code.bare(frame.function) == "close" and "/vec_env/" in frame.file for frame in main)
+    return closes or (code.bare(main[-1].function) == "_shutdown" and main[-1].file.endswith("threading.py"))
 
 
 def _runs(looks: list[Look], subject: Subject) -> bool:
@@ -124,8 +159,64 @@ def _stack_motion(
         )  # fmt: skip
     elif len(functions) == 1:
         yield Observed("stack-in-place", at, f"{len(stacks)} stacks of {whose} move within {top}", detail)
+    elif (inside := _common(stacks)) is not None:
+        yield Observed("stack-in-loop", at, f"{len(stacks)} stacks of {whose} differ only below {inside.short}", detail)
     else:
         yield Observed("stack-moving", at, f"{len(stacks)} stacks of {whose} differ; the last is in {top}", detail)
+
+
+def _common(stacks: list[tuple[Frame, ...]]) -> Frame | None:
+    """The innermost call that is in all stacks, if it is one of the user's: what goes round, goes round in there."""
+    shared = None
+    for frames in zip(*(reversed(stack) for stack in stacks), strict=False):
+        if len({(frame.function, frame.file) for frame in frames}) > 1:
+            break
+        shared = frames[0]
+    users = shared is not None and code.library(shared.file) is None and not shared.is_native
+    return shared if users and shared is not None and shared.function != "<module>" else None
+
+
+def _starting(looks: list[Look], subject: Subject, at: float) -> Iterator[Observed]:
+    """Processes that were started during the silence and are at work: what is waited for may be what they prepare."""
+    before, last = looks[-2:]
+    began_ns = last.at_ns - int(last.silence_s * 1e9)
+    used = {process.pid: process.cpu_s for process in before.processes}
+    span_s = (last.at_ns - before.at_ns) / 1e9
+    busy = [
+        process
+        for process in last.processes
+        if process.pid != subject.pid
+        and process.started_ticks * _NS_OF_TICK > began_ns - _STARTS_NS
+        and process.cpu_s - used.get(process.pid, 0.0) > _STARTING * span_s
+    ]
+    if busy:
+        cores = sum(process.cpu_s - used.get(process.pid, 0.0) for process in busy) / span_s
+        yield Observed(
+            "helpers-starting",
+            at,
+            f"{len(busy)} processes were started since the last event and use {cores:.2f} cores",
+            {"pids": [process.pid for process in busy], "cores": round(cores, 3)},
+        )
+
+
+def _native(looks: list[Look], subject: Subject, at: float) -> Iterator[Observed]:
+    """The mixed stack of a thread that waits on a lock, and how many threads there are to release it."""
+    for look in looks:
+        taken = look.native.get(subject.pid)
+        threads = [len(process.threads) for process in look.processes if process.pid == subject.pid]
+        for thread in taken.threads if taken is not None else ():
+            frames = list(thread.frames)
+            inner = [frame for frame in frames[:_NATIVE_SHOWN] if frame.is_native]
+            if thread.tid == subject.tid and inner and threads:
+                stack = " ← ".join(f"{code.bare(frame.function)} ({Path(frame.file).name})" for frame in inner)
+                count = f"{threads[0]} thread{'s' if threads[0] != 1 else ''}"
+                yield Observed(
+                    "native-stack",
+                    at,
+                    f"in native code it stands in {stack}; its process has {count}",
+                    {"frames": [[f.function, f.file, f.line] for f in frames[:40]], "threads": threads[0]},
+                )
+                return
 
 
 def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterator[Observed]:
@@ -133,12 +224,14 @@ def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterat
     if subject.chain is not None and subject.chain.end in (End.DEAD, End.CYCLE):
         return
     last = subject.last_wait
+    naps = _naps_per_s(looks, subject)
     on_the_way = subject.chain.path if subject.chain is not None else ()
     certain = subject.chain is not None and not (
         subject.chain.end is End.WAITS and last is not None and last.kind.is_outside and not last.peers
     )
     kinds: dict[tuple[int, int], set[str]] = {}
     texts: dict[tuple[int, int], str] = {}
+    waits: dict[tuple[int, int], Wait] = {}
     for look in looks:
         for process in look.processes:
             for tid in {process.pid} | ({subject.tid} if process.pid == subject.pid else set()):
@@ -147,22 +240,44 @@ def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterat
                 if found is not None:
                     kinds.setdefault((process.pid, tid), set()).add(found[0])
                     texts[process.pid, tid] = found[1]
+                    if (process.pid, tid) in look.waits.waits:
+                        waits[process.pid, tid] = look.waits.waits[process.pid, tid]
     for node, seen_kinds in kinds.items():
         if len(seen_kinds) != 1:
             continue
         kind = next(iter(seen_kinds))
+        if kind == "sleeps" and node == subject.node and naps is not None and naps >= _NAPS_PER_S:
+            kind, texts[node] = "naps-in-a-loop", f"{texts[node]}, {naps:.0f} times a second"
         elsewhere = not certain and node not in on_the_way and kind in ("waits-on-lock", "stopped")
         if kind != "runs" and (node == subject.node or elsewhere):
-            yield Observed(
-                kind, at, texts[node], {"pid": node[0], "process": label if node == subject.node else None}
-            )  # fmt: skip
+            detail = {
+                "pid": node[0],
+                "process": label if node == subject.node else None,
+                "wait": waits[node].to_json() if node in waits else None,
+            }
+            yield Observed(kind, at, texts[node], detail)
+
+
+def _naps_per_s(looks: list[Look], subject: Subject) -> float | None:
+    """How often a thread went to sleep by itself, each second between the first look and the last."""
+    counts = [
+        (look.at_ns, thread.voluntary_switches)
+        for look in looks
+        for process in look.processes
+        for thread in process.threads
+        if (process.pid, thread.tid) == subject.node and thread.voluntary_switches is not None
+    ]
+    if len(counts) < 2 or counts[-1][0] <= counts[0][0]:
+        return None
+    return (counts[-1][1] - counts[0][1]) / (counts[-1][0] - counts[0][0]) * 1e9
 
 
 def _wait_of(process: procfs.ProcessReading, tid: int, look: Look, whose: str) -> tuple[str, str] | None:
     """Kind of evidence and its sentence; None for a process that is over, or a thread that is not there."""
     if process.state in ("Z", "X"):
         return None
-    owner = f"process {process.pid}" if whose.startswith("process") else f"{whose} (process {process.pid})"
+    foreign = whose.startswith("process")
+    owner = f"process {process.pid}" if foreign else f"{whose} (process {process.pid})"
     if process.state in ("T", "t"):
         return "stopped", f"{owner} is stopped (SIGSTOP)"
     thread = next((thread for thread in process.threads if thread.tid == tid), None)
@@ -175,12 +290,13 @@ def _wait_of(process: procfs.ProcessReading, tid: int, look: Look, whose: str) -
     wait = look.waits.waits.get((process.pid, tid))
     if wait is None:
         return "runs", f"{who} runs{in_call}"
-    return _kind_of(wait), f"{who} waits on {words(wait)}{in_call}"
+    return _kind_of(wait, foreign=foreign), f"{who} waits on {words(wait)}{in_call}"
 
 
-def _kind_of(wait: Wait) -> str:
+def _kind_of(wait: Wait, *, foreign: bool) -> str:
     if wait.kind is Kind.SLEEP:
-        kind = "sleeps"
+        # A training that sleeps means to; one that waits for a helper that sleeps has no say in it.
+        kind = "peer-sleeps" if foreign else "sleeps"
     elif wait.kind is Kind.LOCK:
         kind = "waits-on-lock" if not wait.timed else "waits-for-a-while"
     elif wait.kind.is_outside:

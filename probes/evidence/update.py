@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -46,6 +47,29 @@ def standstills(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "all": [{"step": s.step, "phase": s.phase, "lasted_s": round(s.lasted_s, 3)} for s in known],
         },
     )
+
+
+_LONG_EPISODES = 10
+"""So many times the mean length of the run's episodes so far: then one that goes on has no end, it seems."""
+_MIN_STEPS = 500
+
+
+def endless_episode(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """An evaluation that takes step after step without ending an episode, in a run whose other episodes ended."""
+    for still in progress.standstills:
+        steps = still.after.steps - still.before.steps
+        usual = still.before.steps / still.before.episodes if still.before.episodes else math.inf
+        if still.phase != "eval" or still.after.episodes > still.before.episodes:
+            continue
+        if steps >= max(_MIN_STEPS, _LONG_EPISODES * usual):
+            yield Observed(
+                "episode-without-end",
+                seen.at_s(still.since_ns),
+                f"during the evaluation at step {still.step} {steps} steps were taken and no episode ended; "
+                f"those before had {usual:.0f} steps on average",
+                {"step": still.step, "steps": steps, "usual_steps": round(usual, 1)},
+            )
+            return
 
 
 def _listed(steps: list[int]) -> str:

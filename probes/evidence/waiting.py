@@ -12,11 +12,12 @@ from probes.observer import Look, Observations
 from probes.postmortem import PostMortem
 from probes.progress import Progress
 from probes.stacks import ThreadStack
-from probes.waits import End, Kind, Wait
+from probes.waits import Chain, End, Kind, Wait
 from probes.waits.subject import Subject, find
 
 _SHOWN_FRAMES = 3
 _MAX_ROWS = 64
+_KEPT_FRAMES = 40
 
 
 def subject_of(seen: Observations, progress: Progress) -> Subject:
@@ -37,9 +38,9 @@ def waiting(seen: Observations, progress: Progress, ended: Sequence[PostMortem])
     subject = subject_of(seen, progress)
     names = _Names(seen, progress)
     if subject.chain is not None and len(seen.looks) > 1:
-        yield from _peer(subject, names, at)
+        yield from _peer(subject, last, names, at)
         yield from _dead(subject, names, at, ended)
-        yield from _cycle(subject, names, at)
+        yield from _cycle(subject, last, names, at)
         yield from _gil(subject, last, names, at)
     yield from _table(last, names, at)
 
@@ -78,7 +79,7 @@ def words(wait: Wait) -> str:
     return f"{wait.what} ({wait.call})" if wait.what else wait.call
 
 
-def _peer(subject: Subject, names: _Names, at: float) -> Iterator[Observed]:
+def _peer(subject: Subject, last: Look, names: _Names, at: float) -> Iterator[Observed]:
     chain = subject.chain
     assert chain is not None  # noqa: S101 - the caller has checked
     if chain.end in (End.DEAD, End.CYCLE) or len(chain.path) < 2:
@@ -107,8 +108,20 @@ def _peer(subject: Subject, names: _Names, at: float) -> Iterator[Observed]:
             "end": chain.end.name.lower(),
             "who": names.process(node[0]),
             "chain": [wait.to_json() for wait in chain.links],
+            "nearest": _nearest(chain, last, names),
         },
     )
+
+
+def _nearest(chain: Chain, look: Look, names: _Names) -> dict[str, Any] | None:
+    """The last on the way to the end that is a part of the training, and where it stands."""
+    for pid, tid in reversed(chain.path):
+        label = names.label(pid)
+        if not label.startswith("process"):
+            stack = _stack(look, pid, tid)
+            frames = [[f.function, f.file, f.line] for f in stack.frames if not code.is_ours(f.file)] if stack else []
+            return {"process": label, "pid": pid, "frames": frames[:_KEPT_FRAMES]}
+    return None
 
 
 def _dead(subject: Subject, names: _Names, at: float, ended: Sequence[PostMortem]) -> Iterator[Observed]:
@@ -144,7 +157,7 @@ def _and(names: _Names, pids: Sequence[int]) -> str:
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 
-def _cycle(subject: Subject, names: _Names, at: float) -> Iterator[Observed]:
+def _cycle(subject: Subject, last: Look, names: _Names, at: float) -> Iterator[Observed]:
     chain = subject.chain
     if chain is None or chain.end is not End.CYCLE:
         return
@@ -158,7 +171,11 @@ def _cycle(subject: Subject, names: _Names, at: float) -> Iterator[Observed]:
         "wait-cycle",
         at,
         f"they wait for each other: {', and '.join(steps)}; so it was at {subject.looks} looks",
-        {"processes": [names.label(wait.pid) for wait in waits], "chain": [wait.to_json() for wait in waits]},
+        {
+            "processes": [names.label(wait.pid) for wait in waits],
+            "chain": [wait.to_json() for wait in waits],
+            "nearest": _nearest(chain, last, names),
+        },
     )
 
 

@@ -112,7 +112,9 @@ def prove(remedy: Remedy, first: Diagnosis, second: Diagnosis, agrees: str) -> P
 
 def duration_s(diagnosis: Diagnosis, phase: str | None = None) -> float | None:
     """
-    How long the phase usually takes: the median of the updates that ended, otherwise its mean; None if it never ended.
+    How long the phase usually takes: the median of the updates that ended, otherwise its mean; None if unknown.
+
+    Of one that never ended it is how long it was seen to last.
 
     :param phase: default that of the verdict.
     """
@@ -122,7 +124,10 @@ def duration_s(diagnosis: Diagnosis, phase: str | None = None) -> float | None:
         if updates:
             return float(statistics.median(updates))
     total = diagnosis.timing.phases.get(phase or "")
-    return total["total_s"] / total["count"] if total else None
+    if total:
+        return total["total_s"] / total["count"]
+    still = (item.detail for item in diagnosis.evidence if item.kind == "step-stands-still")
+    return next((float(detail["longest_s"]) for detail in still if detail["phase"] == phase), None)
 
 
 def agreement(first: Path, second: Path) -> str:

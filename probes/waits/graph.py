@@ -36,6 +36,8 @@ class Wait:
     """Whether it waits for the interpreter's lock, held by one of ``threads``."""
     timed: bool | None = False
     """Whether it gives up by itself after some time; None if unknown."""
+    descriptors: tuple[int, ...] = ()
+    """Of the files that it waits on."""
 
     @property
     def node(self) -> Node:
@@ -45,7 +47,7 @@ class Wait:
         return {
             "pid": self.pid, "tid": self.tid, "kind": str(self.kind), "call": self.call, "what": self.what,
             "peers": list(self.peers), "threads": list(self.threads), "for_gil": self.for_gil,
-            "deserted": self.deserted,
+            "deserted": self.deserted, "descriptors": list(self.descriptors),
         }  # fmt: skip
 
 

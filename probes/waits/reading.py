@@ -96,7 +96,8 @@ def _wait(
     else:
         end = _several([ends.of(pid, number, reads=reads) for number, reads in call.descriptors])
     return Wait(
-        pid, tid, call.kind, call.name, end.what, end.peers, end.bystanders, end.deserted, timed=call.timed
+        pid, tid, call.kind, call.name, end.what, end.peers, end.bystanders, end.deserted, timed=call.timed,
+        descriptors=tuple(number for number, _ in call.descriptors),
     )  # fmt: skip
 
 

@@ -9,10 +9,11 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from probes import cgroup, remedies
-from probes.agent.remedies import MODULES, VARIABLE
+from probes.agent.remedies import MODULES, VARIABLE, eval_step_limit
 from probes.causes import CAUSES
 from probes.remedies import REMEDIES, UnknownRemedyError, choose, choose_all, told
 
@@ -139,7 +140,8 @@ def test_threads_hold_against_the_program(run: Any) -> None:
         """
         import json, os, torch
         torch.set_num_threads(7)
-        print(json.dumps([torch.get_num_threads(), os.environ["OPENBLAS_NUM_THREADS"], "OMP_THREAD_LIMIT" in os.environ]))
+        variables = os.environ["OPENBLAS_NUM_THREADS"], "OMP_THREAD_LIMIT" in os.environ
+        print(json.dumps([torch.get_num_threads(), *variables]))
         """,
         "threads=2",
         OMP_THREAD_LIMIT="1",
@@ -317,6 +319,21 @@ def test_an_evaluation_episode_ends_after_so_many_steps(run: Any) -> None:
     assert trained.state("eval-step-limit") == "applied"
 
 
+def test_an_evaluation_environment_that_cannot_be_reset_goes_on_as_it_was() -> None:
+    class Odd:
+        num_envs = 1
+
+        def step_wait(self) -> Any:
+            return np.zeros((1, 3)), np.ones(1), np.zeros(1, bool), [{}]
+
+        def env_method(self, name: str, **options: Any) -> Any:
+            raise NotImplementedError(name)
+
+    limited = eval_step_limit._Limited(Odd(), 2, monitored=False)
+    dones = [bool(limited()[2][0]) for _ in range(5)]
+    assert not any(dones)
+
+
 def test_a_buffer_of_another_size_is_made_anew_and_trains_as_if_built_so(run: Any) -> None:
     trained = run(
         script("""
@@ -375,7 +392,7 @@ def test_an_update_takes_few_calls_of_its_lstm_and_ends_with_the_same_weights(ru
         calls, weights = trained.said
         assert calls == 1
         assert abs(weights - plain) < 1e-4
-        assert trained.state(words.partition(",")[0]) == "applied"
+        assert trained.told[words.partition(",")[0]].applied
 
 
 def test_a_policy_of_its_own_is_left_alone(run: Any) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from probes import remedies
-from probes.diagnosis import Diagnosis, Timing
+from probes.diagnosis import Diagnosis, Evidence, Timing
 from probes.diagnosis import Remedy as Proof
-from probes.remedies import by_id, verify
+from probes.remedies import curing, verify
 from probes.remedies.verify import agreement, duration_s, prove
 from probes.verdicts import Verdict
 from probes.watch import WatchOptions, watch
@@ -22,10 +22,8 @@ from reports import remedies_text, run_markdown, terminal
 if TYPE_CHECKING:
     from tests.probes.conftest import Write
 
-FUSED = by_id("fused-lstm")
-RESIZE = by_id("resize-buffer")
-assert FUSED is not None
-assert RESIZE is not None
+(FUSED,) = curing("recurrent-update-loop")
+(RESIZE,) = curing("n-steps-changed")
 
 
 def run_of(
@@ -79,10 +77,16 @@ def test_what_did_not_move_or_was_not_applied_is_not_verified(second: Diagnosis,
     assert says in proof.why
 
 
-def test_another_phase_is_timed_by_its_mean_and_one_that_never_ended_not_at_all() -> None:
+def test_another_phase_is_timed_by_its_mean_and_one_that_never_ended_by_what_was_seen_of_it() -> None:
     assert duration_s(run_of(phase="eval")) == 10.0
-    assert duration_s(run_of(train_s=(None,))) is None
+    unended = run_of(train_s=(None,))
+    assert duration_s(unended) is None
     assert duration_s(run_of(phase=None)) is None
+    still = Evidence("step-stands-still", 9.0, "it stood", detail={"phase": "train", "longest_s": 8.5})
+    cut_short = dataclasses.replace(unended, evidence=(still,))
+    assert duration_s(cut_short) == 8.5
+    assert duration_s(cut_short, "collect") is None
+    assert prove(FUSED, cut_short, healthy(2.0), "it agrees").ratio == 4.25
 
 
 def test_a_run_that_could_not_go_on_is_verified_by_how_far_it_came() -> None:

@@ -30,9 +30,19 @@ class _Limited:
         self._step_wait = venv.step_wait
         self._steps = [0] * venv.num_envs
         self._rewards = [0.0] * venv.num_envs
+        self._off = False
 
     def __call__(self) -> Any:
-        observations, rewards, dones, infos = self._step_wait()
+        stepped = self._step_wait()
+        if not self._off:
+            try:
+                self._limit_episodes(*stepped)
+            except Exception as error:  # noqa: BLE001
+                self._off = True
+                _refuse(error)
+        return stepped
+
+    def _limit_episodes(self, observations: Any, rewards: Any, dones: Any, infos: Any) -> None:
         for env in range(self._venv.num_envs):
             self._steps[env] += 1
             self._rewards[env] += float(rewards[env])
@@ -42,21 +52,24 @@ class _Limited:
                 counts = True
             if counts:
                 self._steps[env], self._rewards[env] = 0, 0.0
-        return observations, rewards, dones, infos
 
     def _end(self, env: int, observations: Any, dones: Any, info: dict[str, Any]) -> None:
-        log.note(ID, log.APPLIED, "an evaluation episode was ended after %d steps" % self._steps[env])
         if self._monitored:
             # Without these it would not count as an episode.
             info["episode"] = {"r": round(self._rewards[env], 6), "l": self._steps[env], "t": 0.0}
-        if dones[env]:
-            return
-        info["terminal_observation"] = _row(observations, env)
-        info["TimeLimit.truncated"] = True
-        (answer,) = self._venv.env_method("reset", indices=[env])
-        # gym's reset gave the observation alone.
-        _set_row(observations, env, answer[0] if _is_gymnasium() and isinstance(answer, tuple) else answer)
-        dones[env] = True
+        if not dones[env]:
+            info["terminal_observation"] = _row(observations, env)
+            info["TimeLimit.truncated"] = True
+            (answer,) = self._venv.env_method("reset", indices=[env])
+            # gym's reset gave the observation alone.
+            _set_row(observations, env, answer[0] if _is_gymnasium() and isinstance(answer, tuple) else answer)
+            dones[env] = True
+        log.note(ID, log.APPLIED, "an evaluation episode was ended after %d steps" % self._steps[env])
+
+
+def _refuse(error: Exception) -> None:
+    recorder.fault(ID, error)
+    log.note(ID, log.REFUSED, "the evaluation environment can't be limited: %r" % error)
 
 
 def _is_gymnasium() -> bool:
@@ -93,8 +106,7 @@ def _patch(limit: int, module: Any) -> None:
             bottom = env.unwrapped
             bottom.step_wait = _Limited(bottom, limit, monitored=_is_monitored(env))
         except Exception as error:  # noqa: BLE001
-            recorder.fault(ID, error)
-            log.note(ID, log.REFUSED, "the evaluation environment can't be limited: %r" % error)
+            _refuse(error)
         try:
             return evaluate_policy(model, env, *args, **kwargs)
         finally:

@@ -14,6 +14,7 @@ import sys
 import weakref
 from typing import Any
 
+from ..recorder import recorder
 from . import log
 from .interface import DoesNotFitError, Patch, Remedy
 
@@ -65,11 +66,10 @@ class Trust:
             log.note(self._name, log.REFUSED, "on the first sequences its output was %.0e apart" % apart)
         return good
 
-    def refuse(self, lstm: Any, says: str) -> bool:
+    def refuse(self, lstm: Any, says: str) -> None:
         """For a reason that needs no trial."""
         self._known[lstm] = False
         log.note(self._name, log.REFUSED, says)
-        return False
 
 
 def _patch(policies: Any) -> None:
@@ -79,27 +79,38 @@ def _patch(policies: Any) -> None:
 
     @functools.wraps(original)
     def _process_sequence(features: Any, lstm_states: Any, episode_starts: Any, lstm: Any) -> Any:
+        try:
+            states = begun(features, lstm_states, episode_starts, lstm)
+        except Exception as error:  # noqa: BLE001
+            recorder.fault(ID, error)
+            log.note(ID, log.REFUSED, "the first sequences could not be computed both ways: %r" % error)
+            states = None
+        if states is None:
+            return original(features, lstm_states, episode_starts, lstm)
+        return original(features, states, torch.zeros_like(episode_starts), lstm)
+
+    def begun(features: Any, lstm_states: Any, episode_starts: Any, lstm: Any) -> Any:
+        """The states with zeros where an episode starts; None if the original is to be called as it is."""
         n_seq = lstm_states[0].shape[1]
         starts = episode_starts.reshape((n_seq, -1))
         if starts.shape[1] < 2 or trust.holds(lstm) is False:
-            return original(features, lstm_states, episode_starts, lstm)
+            return None
         if torch.any(starts[:, 1:] != 0.0) or not torch.any(starts[:, 0] != 0.0):
-            return original(features, lstm_states, episode_starts, lstm)
+            return None
         if lstm.dropout and lstm.training:
             trust.refuse(lstm, "the LSTM has dropout, which would be drawn in another order")
-            return original(features, lstm_states, episode_starts, lstm)
+            return None
         goes_on = (1.0 - starts[:, 0]).view(1, n_seq, 1)
         states = (goes_on * lstm_states[0], goes_on * lstm_states[1])
-        no_start = torch.zeros_like(episode_starts)
         if trust.holds(lstm) is None:
             with torch.no_grad():
                 expected, (hidden, cell) = original(features, lstm_states, episode_starts, lstm)
-                found, (new_hidden, new_cell) = original(features, states, no_start, lstm)
+                found, (new_hidden, new_cell) = original(features, states, torch.zeros_like(episode_starts), lstm)
                 pairs = ((found, expected), (new_hidden, hidden), (new_cell, cell))
                 apart = max(float((one - other).abs().max()) for one, other in pairs)
             if not trust.decide(lstm, apart, "sequences went through the LSTM at once"):
-                return original(features, lstm_states, episode_starts, lstm)
-        return original(features, states, no_start, lstm)
+                return None
+        return states
 
     policies.RecurrentActorCriticPolicy._process_sequence = staticmethod(_process_sequence)
 

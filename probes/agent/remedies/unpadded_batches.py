@@ -33,10 +33,15 @@ _LIBRARIES = ("sb3_contrib", "stable_baselines3")
 class _Update:
     """The update that is under way, if its minibatches may come unpadded."""
 
-    buffer: Any = None
-    policy: Any = None
-    tried: weakref.WeakSet[Any] = weakref.WeakSet()
-    """Policies whose first rows were computed both ways."""
+    def __init__(self) -> None:
+        self.buffer: Any = None
+        self.policy: Any = None
+        self.trying = False
+        self.tried: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Policies whose first rows were computed both ways."""
+
+
+_update = _Update()
 
 
 def together(lengths: list[int]) -> list[list[int]]:
@@ -85,12 +90,17 @@ def run_rows(features: Any, lstm_states: Any, episode_starts: Any, lengths: list
 
 def _patch_policies(policies: Any) -> None:
     original = process_sequence_of(policies)
+    innermost = original
+    while hasattr(innermost, "__wrapped__"):
+        innermost = innermost.__wrapped__
 
     @functools.wraps(original)
     def _process_sequence(features: Any, lstm_states: Any, episode_starts: Any, lstm: Any) -> Any:
         lengths = getattr(episode_starts, _LENGTHS, None)
         if lengths is None:
-            return original(features, lstm_states, episode_starts, lstm)
+            # What is compared with is the library's own.
+            function = innermost if _update.trying else original
+            return function(features, lstm_states, episode_starts, lstm)
         # Evaluating actions has no use for the states after them.
         return run_rows(features, lstm_states, episode_starts, lengths, lstm), lstm_states
 
@@ -111,16 +121,16 @@ def _patch_buffers(buffers: Any) -> None:
 def _unpadding(get_samples: Any, samples: Any, states: Any) -> Any:
     @functools.wraps(get_samples)
     def _get_samples(self: Any, batch_inds: Any, env_change: Any, *args: Any, **kwargs: Any) -> Any:
-        if self is not _Update.buffer:
+        if self is not _update.buffer:
             return get_samples(self, batch_inds, env_change, *args, **kwargs)
         try:
-            if _Update.policy not in _Update.tried:
+            if _update.policy not in _update.tried:
                 few = batch_inds[:_TRIAL_ROWS]
                 _try(get_samples(self, few, env_change, *args, **kwargs), _rows(self, few, env_change, samples, states))
-                _Update.tried.add(_Update.policy)
+                _update.tried.add(_update.policy)
             return _rows(self, batch_inds, env_change, samples, states)
         except Exception as error:  # noqa: BLE001
-            _Update.buffer = None
+            _update.buffer = None
             recorder.fault(ID, error)
             log.note(ID, log.REFUSED, str(error) or repr(error))
             return get_samples(self, batch_inds, env_change, *args, **kwargs)
@@ -168,17 +178,21 @@ def _rows(buffer: Any, chosen: Any, env_change: Any, samples: Any, states: Any) 
 
 def _try(padded: Any, rows: Any) -> None:
     """:raises DoesNotFitError: the policy does not say the same of rows with and without padding."""
-    policy, torch = _Update.policy, sys.modules["torch"]
+    policy, torch = _update.policy, sys.modules["torch"]
     # The function under the mark: these calls are no phase of the training.
     evaluate = type(policy).evaluate_actions
     evaluate = getattr(evaluate, "__wrapped__", evaluate)
     discrete = type(policy.action_space).__name__ == "Discrete"
     answers = []
-    with torch.no_grad():
-        for batch in (padded, rows):
-            actions = batch.actions.long().flatten() if discrete else batch.actions
-            told = evaluate(policy, batch.observations, actions, batch.lstm_states, batch.episode_starts)
-            answers.append([answer.flatten()[batch.mask > 0] for answer in told if answer is not None])
+    _update.trying = True
+    try:
+        with torch.no_grad():
+            for batch in (padded, rows):
+                actions = batch.actions.long().flatten() if discrete else batch.actions
+                told = evaluate(policy, batch.observations, actions, batch.lstm_states, batch.episode_starts)
+                answers.append([answer.flatten()[batch.mask > 0] for answer in told if answer is not None])
+    finally:
+        _update.trying = False
     pairs = list(zip(*answers))  # noqa: B905
     apart = max(float(((one - other).abs() / (1 + one.abs())).max()) for one, other in pairs)
     if not apart <= TOLERANCE:
@@ -205,7 +219,7 @@ def _why_not(policy: Any) -> str | None:
         name = type(module).__name__
         if "BatchNorm" in name:
             return "the policy has a %s, which looks at its whole batch" % name
-        if ("Dropout" in name and getattr(module, "p", 1)) or getattr(module, "dropout", 0):
+        if ("Dropout" in name and getattr(module, "p", True)) or getattr(module, "dropout", 0):
             return "the policy has dropout, which would be drawn in another order"
         if type(module).__name__ == "LSTM" and (module.batch_first or module.bidirectional):
             return "the LSTM is not one that goes forward through time-major sequences"
@@ -221,11 +235,11 @@ def _patch_algorithm(module: Any) -> None:
         if reason is not None:
             log.note(ID, log.REFUSED, reason)
             return train(self, *args, **kwargs)
-        _Update.buffer, _Update.policy = self.rollout_buffer, self.policy
+        _update.buffer, _update.policy = self.rollout_buffer, self.policy
         try:
             return train(self, *args, **kwargs)
         finally:
-            _Update.buffer = _Update.policy = None
+            _update.buffer = _update.policy = None
 
     module.RecurrentPPO.train = unpadded
 
@@ -240,10 +254,10 @@ def _patches(value: str) -> dict[str, Patch]:
 
 REMEDY = Remedy(
     id=ID,
-    changes="in the update of RecurrentPPO minibatches come without padding, and sequences of like length go through the "
-    "LSTM together; this does what fused-lstm does too",
+    changes="in the update of RecurrentPPO minibatches come without padding, and sequences of like length go through "
+    "the LSTM together; this does what fused-lstm does too",
     results="Losses, gradients and actions stay the same within 1e-5. The first rows are computed both ways; if the "
-    "policy's answers differ the remedy steps back and says so. A policy with batch normalisation, dropout, gSDE or its "
-    "own evaluate_actions is left alone.",
+    "policy's answers differ the remedy steps back and says so. A policy with batch normalisation, dropout, gSDE or "
+    "its own evaluate_actions is left alone.",
     patches=_patches,
 )

@@ -6,7 +6,7 @@ from sb3_contrib import RecurrentPPO
 SEED = 0
 LENGTH = 50
 HIDDEN = 64
-EPOCHS = 16
+EPOCHS = 8
 torch.set_num_threads(1)
 
 

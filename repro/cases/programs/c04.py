@@ -38,7 +38,7 @@ model = RecurrentPPO(
     Auction(),
     n_steps=512,
     batch_size=512,
-    n_epochs=7,
+    n_epochs=4,
     policy_kwargs={"lstm_hidden_size": HIDDEN},
     seed=SEED,
     device="cpu",

@@ -7,7 +7,7 @@ from stable_baselines3 import PPO
 
 SEED = 0
 PER_CORE = 16
-WIDTH = 256
+WIDTH = 512
 torch.set_num_threads(PER_CORE * len(os.sched_getaffinity(0)))
 
 
@@ -30,6 +30,6 @@ class Basket(gymnasium.Env):
 
 network = {"net_arch": [WIDTH, WIDTH, WIDTH], "activation_fn": torch.nn.ReLU}
 agent = PPO(
-    "MlpPolicy", Basket(), n_steps=256, batch_size=256, n_epochs=8, policy_kwargs=network, seed=SEED, device="cpu"
+    "MlpPolicy", Basket(), n_steps=256, batch_size=256, n_epochs=3, policy_kwargs=network, seed=SEED, device="cpu"
 )
 agent.learn(512)

@@ -25,7 +25,10 @@ class Recorded(gymnasium.Env):
         self.recorder.start()
 
     def record(self):
-        for frame in iter(self.frames.get, None):
+        while True:
+            frame = self.frames.get()
+            if frame is None:
+                return
             self.kept.append(frame)
 
     def reset(self, *, seed=None, options=None):

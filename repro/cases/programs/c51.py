@@ -8,7 +8,7 @@ from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback
 
 SEED = 181
-STEPS = 1500
+STEPS = 1000
 LAST = 3.0
 torch.set_num_threads(1)
 

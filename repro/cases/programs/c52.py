@@ -52,5 +52,5 @@ class Plant(gymnasium.Env):
 
 
 plant = Plant()
-PPO("MlpPolicy", plant, n_steps=64, batch_size=32, n_epochs=3, seed=SEED, device="cpu").learn(192)
+PPO("MlpPolicy", plant, n_steps=64, batch_size=32, n_epochs=3, seed=SEED, device="cpu").learn(128)
 plant.close()

@@ -75,7 +75,7 @@ class Auction(gym.Env):
 def main():
     envs = VecNormalize(DummyVecEnv([Auction] * N_ENVS), norm_obs=False)
     model = QRDQN(
-        "MlpPolicy", envs, learning_starts=100, train_freq=8, seed=SEED, policy_kwargs={"net_arch": NET}, device="cpu"
+        "MlpPolicy", envs, learning_starts=100, train_freq=16, seed=SEED, policy_kwargs={"net_arch": NET}, device="cpu"
     )
     model.learn(2400 * N_ENVS, callback=CheckpointCallback(1000, here / "saved"))
 

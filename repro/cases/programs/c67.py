@@ -28,7 +28,7 @@ class Depth(gym.Env):
         return np.zeros(9, np.float32), {}
 
     def snapshot(self):
-        every = 2 if self.rank == BUSY else 4000
+        every = 1 if self.rank == BUSY else 4000
         if self.updates % every == 0:
             self.snapshots[self.updates // every] = np.full(DEPTH, self.updates, np.float64)
         return self.snapshots[self.updates // every][:9]
@@ -56,5 +56,5 @@ def start(rank):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     venv = SubprocVecEnv([start(rank) for rank in range(N_ENVS)])
-    A2C("MlpPolicy", venv, n_steps=20, seed=SEED, device="cpu").learn(2500 * N_ENVS)
+    A2C("MlpPolicy", venv, n_steps=20, seed=SEED, device="cpu").learn(1300 * N_ENVS)
     venv.close()

@@ -50,6 +50,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the probes cost: paired runs with and without, as ratios."""
+    """Measure what the probes cost, in paired runs as ratios, and how soon a freeze is told."""
     _install(session, "test", "training")
     session.run("python", "-m", "tests.bench.overhead", *session.posargs)
+    if not session.posargs:
+        session.run("python", "-m", "tests.bench.detection")

@@ -3,7 +3,8 @@ Does a phase take ever longer? The time of one call, followed over the run.
 
 A run whose every step costs more than the one before never stands still, and its average hides it: what tells
 is the time of one call in six stretches of the run, each longer than the one before, while the calls of other
-phases take what they always took. That last condition tells it from a machine that others make busy.
+phases take what they always took. Time in which the process wanted a core and had none is taken off: what is left
+tells it from a machine that others make busy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from probes.flight import PhaseTotal
 WINDOWS = 6
 _ORDERED_PAIRS = 14
 """Of the 15 pairs of stretches, so many at least have the later one slower: by chance 1 in 120."""
-_GROWTH = 2.0
+_GROWTH = 2.5
 """The last stretch over the first, and that over the growth of the steadiest other phase."""
 _STILL_GROWING = 1.1
 """The last stretch over the one before the one before: a single change for the worse is no slowdown."""
@@ -52,24 +53,34 @@ class Slowing:
         return self.call_s[-1] / self.call_s[0]
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    at_s: float
+    waited_s: float
+    calls: dict[str, tuple[int, float]]
+    """Phase to how many calls, and how long they took."""
+
+
 class Pace:
     """Takes the phase table of one process at each poll; see :meth:`slowing`."""
 
     def __init__(self) -> None:
-        self._snapshots: list[tuple[float, dict[str, tuple[int, float]]]] = []
+        self._snapshots: list[_Snapshot] = []
         self._every = 1
         self._polls = 0
 
-    def add(self, at_s: float, phases: Mapping[str, PhaseTotal]) -> None:
+    def add(self, at_s: float, phases: Mapping[str, PhaseTotal], waited_s: float = 0.0) -> None:
         """
         :param at_s: of any clock, growing.
+        :param waited_s: how long the process has waited for a core so far.
         """
         if "env.step" not in phases:
             return
         self._polls += 1
         if self._polls % self._every:
             return
-        self._snapshots.append((at_s, {name: _own(name, phases) for name in _OWN if name in phases}))
+        calls = {name: _own(name, phases) for name in _OWN if name in phases}
+        self._snapshots.append(_Snapshot(at_s, waited_s, calls))
         if len(self._snapshots) > _KEPT:
             self._snapshots = self._snapshots[::2]
             self._every *= 2
@@ -78,7 +89,7 @@ class Pace:
         """The phase that takes ever longer, and most of the time; None if there is none."""
         if len(self._snapshots) <= WINDOWS:
             return None
-        began, ended = self._snapshots[0][0], self._snapshots[-1][0]
+        began, ended = self._snapshots[0].at_s, self._snapshots[-1].at_s
         window_s = (ended - began) / WINDOWS
         if window_s < _MIN_WINDOW_S:
             return None
@@ -87,14 +98,14 @@ class Pace:
         slower = [self._judge(name, calls, edges, window_s) for name in calls]
         return max((item for item in slower if item is not None), key=lambda item: item.share, default=None)
 
-    def _nearest(self, at_s: float) -> dict[str, tuple[int, float]]:
-        return min(self._snapshots, key=lambda item: abs(item[0] - at_s))[1]
+    def _nearest(self, at_s: float) -> _Snapshot:
+        return min(self._snapshots, key=lambda item: abs(item.at_s - at_s))
 
     def _judge(
-        self, name: str, calls: dict[str, tuple[float, ...]], edges: list[dict[str, tuple[int, float]]], window_s: float
+        self, name: str, calls: dict[str, tuple[float, ...]], edges: list[_Snapshot], window_s: float
     ) -> Slowing | None:
         of_call = calls[name]
-        share = (edges[-1][name][1] - edges[-2][name][1]) / window_s
+        share = (edges[-1].calls[name][1] - edges[-2].calls[name][1]) / window_s
         others = {other: times[-1] / times[0] for other, times in calls.items() if other != name and times[0] > 0}
         steady = min(others, key=others.__getitem__, default=None)
         growth = of_call[-1] / of_call[0] if of_call[0] > 0 else 0.0
@@ -114,12 +125,14 @@ def _own(name: str, phases: Mapping[str, PhaseTotal]) -> tuple[int, float]:
     return phases[name].count, max(phases[name].total_s - inner_s, 0.0)
 
 
-def _calls(name: str, edges: list[dict[str, tuple[int, float]]]) -> tuple[float, ...] | None:
-    """Mean seconds of a call between each two edges; None if there were too few."""
+def _calls(name: str, edges: list[_Snapshot]) -> tuple[float, ...] | None:
+    """Mean seconds of a call between each two edges, without waiting for a core; None if there were too few."""
     found = []
     for earlier, later in pairwise(edges):
-        (before, before_s), (after, after_s) = earlier.get(name, (0, 0.0)), later.get(name, (0, 0.0))
-        if after - before < _MIN_CALLS:
+        (before, before_s), (after, after_s) = earlier.calls.get(name, (0, 0.0)), later.calls.get(name, (0, 0.0))
+        span_s = later.at_s - earlier.at_s
+        if after - before < _MIN_CALLS or span_s <= 0:
             return None
-        found.append((after_s - before_s) / (after - before))
+        had = 1 - min(max(later.waited_s - earlier.waited_s, 0.0) / span_s, 0.95)
+        found.append((after_s - before_s) / (after - before) * had)
     return tuple(found)

@@ -299,6 +299,14 @@ def read_process(pid: int, *, closely: bool = True) -> ProcessReading | None:
     )
 
 
+def waited_for_core_s(pid: int) -> float | None:
+    """How long a process's main thread has wanted a core and had none, so far; None if that can't be read."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def is_alive(pid: int, started_ticks: int) -> bool:
     """Whether that very process is there and not a zombie."""
     stat = _stat_fields(f"/proc/{pid}/stat")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probes import procfs
 from probes.flight import Event, FlightError, FlightRecording, State
 from probes.pace import Pace, Slowing
 
@@ -122,7 +123,9 @@ class _Track:
                 self.stays[phase] = stay_s
             known_ns = max(known_ns, self.polled_ns)
         self.alive_ns = max(self.alive_ns, known_ns)
-        self.pace.add(now_ns / 1e9, self.state.phases)
+        if self.state.step is None or self.state.step != self.previous.step:
+            # While the user's count stands still, that is what has to be explained.
+            self.pace.add(now_ns / 1e9, self.state.phases, procfs.waited_for_core_s(self.recording.pid) or 0.0)
         self.polled_ns = now_ns
 
 

@@ -88,33 +88,31 @@ def prove(remedy: Remedy, first: Diagnosis, second: Diagnosis, agrees: str) -> P
     if became is None or not became.applied:
         return Proof(remedy.id, f"not applied: {became.says if became else 'the agent did not get in'}")
     why = f"{became.says}; {agrees}"
-    if first.verdict in _SLOW:
-        before, after = duration_s(first), duration_s(second, first.phase)
-        if before is None or after is None or after <= 0:
-            ended = f"the second run ended as {second.verdict} before its {first.phase} could be timed"
-            return Proof(remedy.id, f"{ended}; {why}", before=before)
+    before = duration_s(first) if first.verdict in _SLOW else None
+    after = duration_s(second, first.phase) if before is not None else None
+    sound = second.verdict is Verdict.HEALTHY or second.verdict in _SLOW
+    if before is not None and after:
         ratio = before / after
-        sound = second.verdict is Verdict.HEALTHY or second.verdict in _SLOW
         if not sound:
             why = f"{why}; but the second run ended as {second.verdict}"
         moved = sound and ratio >= MOVED_RATIO
         return Proof(remedy.id, why, moved, round(before, 4), round(after, 4), round(ratio, 2))
-    reached = second.step
-    further = reached is not None and reached > (first.step or 0)
-    moved = second.verdict is Verdict.HEALTHY or (further and second.verdict is not first.verdict)
-    return Proof(
-        remedy.id,
-        f"{why}; it came to step {reached} as {second.verdict}, before to step {first.step} as {first.verdict}",
-        moved,
-        after=None if reached is None else float(reached),
-    )
+    # What never ended has no duration: it has moved if the run came further.
+    one, other = reached(first), reached(second)
+    further = other > one and (sound or second.verdict is not first.verdict)
+    well = other == one and second.verdict is Verdict.HEALTHY and first.verdict not in _SLOW
+    came = f"it came to step {other} as {second.verdict}, before to step {one} as {first.verdict}"
+    return Proof(remedy.id, f"{why}; {came}", further or well, after=float(other))
+
+
+def reached(diagnosis: Diagnosis) -> int:
+    """The last step that is known of a run."""
+    return max(diagnosis.step or 0, *(int(item["step"]) for item in diagnosis.timing.iterations), 0)
 
 
 def duration_s(diagnosis: Diagnosis, phase: str | None = None) -> float | None:
     """
-    How long the phase usually takes: the median of the updates that ended, otherwise its mean; None if unknown.
-
-    Of one that never ended it is how long it was seen to last.
+    How long the phase usually takes: the median of the updates that ended, otherwise its mean; None if it never ended.
 
     :param phase: default that of the verdict.
     """
@@ -124,10 +122,7 @@ def duration_s(diagnosis: Diagnosis, phase: str | None = None) -> float | None:
         if updates:
             return float(statistics.median(updates))
     total = diagnosis.timing.phases.get(phase or "")
-    if total:
-        return total["total_s"] / total["count"]
-    still = (item.detail for item in diagnosis.evidence if item.kind == "step-stands-still")
-    return next((float(detail["longest_s"]) for detail in still if detail["phase"] == phase), None)
+    return total["total_s"] / total["count"] if total else None
 
 
 def agreement(first: Path, second: Path) -> str:

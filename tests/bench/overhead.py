@@ -61,17 +61,17 @@ _CASES = {
     """,
     "RecurrentPPO, as reported": """
         from sb3_contrib import RecurrentPPO
-        measure(RecurrentPPO("MlpLstmPolicy", Dummy(), n_steps=512, batch_size=64, n_epochs=3, seed=0, device="cpu",
-            policy_kwargs=dict(net_arch=[64, 64], lstm_hidden_size=256)), 512)
+        measure(RecurrentPPO("MlpLstmPolicy", Dummy(), n_steps=1024, batch_size=64, n_epochs=3, seed=0, device="cpu",
+            policy_kwargs=dict(net_arch=[64, 64], lstm_hidden_size=256)), 1024)
     """,
     "SAC, Pendulum": """
         from stable_baselines3 import SAC
         measure(SAC("MlpPolicy", "Pendulum-v1", learning_starts=100, seed=0, device="cpu"), 700)
     """,
-    "PPO, 4 SubprocVecEnv": """
+    "PPO, 8 SubprocVecEnv": """
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import SubprocVecEnv
-        measure(PPO("MlpPolicy", SubprocVecEnv([Dummy] * 4), n_steps=512, n_epochs=4, seed=0, device="cpu"), 4096)
+        measure(PPO("MlpPolicy", SubprocVecEnv([Dummy] * 8), n_steps=256, n_epochs=4, seed=0, device="cpu"), 4096)
     """,
 }
 

@@ -42,7 +42,7 @@ def steady(at: float) -> float:
 @pytest.mark.parametrize("phase", ["env__step", "callback", "buffer__add", "minibatch"])
 def test_a_phase_whose_calls_grow_is_found(phase: str) -> None:
     phases: dict[str, At] = {"env__step": steady, "policy": steady, phase: lambda at: 0.001 + at * 0.0005}
-    found = follow(**phases)
+    found = follow(30.0, 0.5, **phases)
     assert found is not None
     assert found.phase == phase.replace("__", ".")
     assert found.growth > 3
@@ -54,6 +54,19 @@ def test_a_phase_whose_calls_grow_is_found(phase: str) -> None:
 
 def test_a_machine_that_others_make_busy_slows_all_phases_alike() -> None:
     assert follow(env__step=lambda at: 0.001 + at * 0.0005, policy=lambda at: 0.002 + at * 0.001) is None
+
+
+def test_time_without_a_core_is_taken_off() -> None:
+    pace = Pace()
+    count, total_s, waited_s = 0, 0.0, 0.0
+    for poll in range(60):
+        crowd = 1 + poll / 10
+        count += int(100 / crowd)
+        total_s += int(100 / crowd) * 0.004 * crowd
+        waited_s += 0.5 * (1 - 1 / crowd)
+        phases = {"env.step": PhaseTotal(count, total_s, 0.0), "policy": PhaseTotal(count, count * 1e-5, 0.0)}
+        pace.add(poll * 0.5, phases, waited_s)
+    assert pace.slowing() is None
 
 
 def test_one_change_for_the_worse_is_no_slowdown() -> None:
@@ -91,7 +104,7 @@ def test_a_long_run_is_followed_in_little_room() -> None:
     for poll in range(10_000):
         pace.add(poll * 0.5, {"env.step": PhaseTotal(poll * 100, poll * 0.2, 0.0)})
     assert len(pace._snapshots) <= 240
-    assert pace._snapshots[-1][0] > 4800
+    assert pace._snapshots[-1].at_s > 4800
     assert pace.slowing() is None
 
 

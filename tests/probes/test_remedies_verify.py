@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from probes import remedies
-from probes.diagnosis import Diagnosis, Evidence, Timing
+from probes.diagnosis import Diagnosis, Timing
 from probes.diagnosis import Remedy as Proof
 from probes.remedies import curing, verify
 from probes.remedies.verify import agreement, duration_s, prove
@@ -68,7 +68,7 @@ def test_an_update_that_takes_a_fraction_is_verified() -> None:
         (healthy(2.5, "waiting"), "not applied: so"),
         (run_of(Verdict.HEALTHY, (2.5,)), "not applied: the agent did not get in"),
         (run_of(Verdict.EXCEPTION, (2.5,), {"fused-lstm": "applied"}), "ended as exception"),
-        (run_of(Verdict.HEALTHY, (None,), {"fused-lstm": "applied"}), "could be timed"),
+        (run_of(Verdict.HEALTHY, (None,), {"fused-lstm": "applied"}), "it came to step 2048 as healthy"),
     ],
 )
 def test_what_did_not_move_or_was_not_applied_is_not_verified(second: Diagnosis, says: str) -> None:
@@ -77,26 +77,24 @@ def test_what_did_not_move_or_was_not_applied_is_not_verified(second: Diagnosis,
     assert says in proof.why
 
 
-def test_another_phase_is_timed_by_its_mean_and_one_that_never_ended_by_what_was_seen_of_it() -> None:
+def test_another_phase_is_timed_by_its_mean_and_one_that_never_ended_not_at_all() -> None:
     assert duration_s(run_of(phase="eval")) == 10.0
-    unended = run_of(train_s=(None,))
-    assert duration_s(unended) is None
+    assert duration_s(run_of(train_s=(None,))) is None
     assert duration_s(run_of(phase=None)) is None
-    still = Evidence("step-stands-still", 9.0, "it stood", detail={"phase": "train", "longest_s": 8.5})
-    cut_short = dataclasses.replace(unended, evidence=(still,))
-    assert duration_s(cut_short) == 8.5
-    assert duration_s(cut_short, "collect") is None
-    assert prove(FUSED, cut_short, healthy(2.0), "it agrees").ratio == 4.25
 
 
-def test_a_run_that_could_not_go_on_is_verified_by_how_far_it_came() -> None:
-    first = run_of(Verdict.EXCEPTION, (None,), step=1024)
+@pytest.mark.parametrize("verdict", [Verdict.EXCEPTION, Verdict.SLOW_PHASE, Verdict.DEADLOCK])
+def test_a_run_that_did_not_go_on_is_verified_by_how_far_it_came(verdict: Verdict) -> None:
+    first = run_of(verdict, (None,), step=1024)
     proof = prove(RESIZE, first, healthy(1.0), "it agrees")
     assert (proof.verified, proof.before, proof.after, proof.ratio) == (True, None, 4096.0, None)
-    again = run_of(Verdict.EXCEPTION, (None,), {"resize-buffer": "applied"}, step=1024)
+    again = run_of(verdict, (None,), {"resize-buffer": "applied"}, step=1024)
     assert not prove(RESIZE, first, again, "it agrees").verified
-    later = dataclasses.replace(again, step=2000)
-    assert not prove(RESIZE, first, later, "it agrees").verified
+    # Slow again, but later: it moved. The same error later: it did not.
+    later = dataclasses.replace(again, step=4096)
+    assert prove(RESIZE, first, later, "it agrees").verified == (verdict is Verdict.SLOW_PHASE)
+    other = dataclasses.replace(later, verdict=Verdict.OOM)
+    assert prove(RESIZE, first, other, "it agrees").verified
 
 
 def test_a_run_is_offered_the_remedies_of_its_cause_unless_it_has_them(tmp_path: Path) -> None:

@@ -141,4 +141,5 @@ REMEDY = Remedy(
     "evaluation are those of the first N steps of each episode; evaluations whose episodes are shorter are the same.",
     patches=_patches,
     parameter=Parameter("N", "steps after which an evaluation episode ends", whole_number, default="10000"),
+    cures=("endless-evaluation",),
 )

@@ -61,7 +61,8 @@ class Trust:
         coarse = lstm.weight_ih_l0.device.type != "cpu"
         good = self._known[lstm] = apart <= (_COARSE_TOLERANCE if coarse else TOLERANCE)
         if good:
-            log.note(self._name, log.APPLIED, "%s; on the first ones its output was %.0e apart at most" % (says, apart))
+            how_far = "%.0e apart at most" % apart if apart else "the same bit by bit"
+            log.note(self._name, log.APPLIED, "%s; computed both ways, the first were %s" % (says, how_far))
         else:
             log.note(self._name, log.REFUSED, "on the first sequences its output was %.0e apart" % apart)
         return good

@@ -39,9 +39,9 @@ def _patch(number: int, torch: Any) -> None:
 
     torch.set_num_threads = keep
     if torch.get_num_threads() == number:
-        log.note(ID, log.APPLIED, "torch computes with %d threads" % number)
+        log.note(ID, log.APPLIED, "the threads that torch computes with: %d" % number)
     else:
-        log.note(ID, log.REFUSED, "torch goes on with %d threads" % torch.get_num_threads())
+        log.note(ID, log.REFUSED, "the threads that torch computes with are still %d" % torch.get_num_threads())
 
 
 def _patches(value: str) -> dict[str, Patch]:
@@ -62,4 +62,5 @@ REMEDY = Remedy(
         whole_number,
         found="the CPU quota of the control group and the cores that the command may use, whichever is less",
     ),
+    cures=("too-many-threads", "cpu-quota"),
 )

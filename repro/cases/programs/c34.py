@@ -10,8 +10,6 @@ torch.set_num_threads(1)
 
 
 class Sessions(gymnasium.Env):
-    """Trades one window of a long price series an episode; windows get livelier as training goes on."""
-
     observation_space = gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
     action_space = gymnasium.spaces.Discrete(3)
 

@@ -32,7 +32,7 @@ def diagnose(
     recording = progress.recording
     facts = (recording.text("facts") if recording else None) or {}
     blamed = culprit.find(judgement.verdict, judgement.evidence, seen, progress)
-    phase, step = _where(judgement, details, progress)
+    phase, step = _where(judgement, details, seen, progress)
     cause = causes.recognise(Finding(judgement.verdict, phase, blamed, details, facts))
     death = details.get("ended-by-signal") or details.get("worker-killed")
     heap_message = details.get("heap-message", {}).get("message")
@@ -82,7 +82,7 @@ def _iterations(progress: Progress, details: dict[str, dict[str, object]]) -> tu
 
 
 def _where(
-    judgement: Judgement, details: dict[str, dict[str, object]], progress: Progress
+    judgement: Judgement, details: dict[str, dict[str, object]], seen: Observations, progress: Progress
 ) -> tuple[str | None, int | None]:
     """Phase and step that the verdict is about."""
     state = progress.state
@@ -104,6 +104,10 @@ def _where(
         return top_phase(tuple(phases)) or _outside(progress), at_step if at_step >= 0 else step
     if judgement.verdict is Verdict.HEALTHY or state is None:
         return None, step
+    if seen.looks and seen.looks[-1].state is not None:
+        # As it stood: when a family is ended, one of it may go on for a moment because another is gone.
+        state = seen.looks[-1].state
+        return top_phase(state.path) or _outside(progress), state.step
     return top_phase(state.path) or _outside(progress), step
 
 

@@ -25,6 +25,8 @@ _STARTING = 0.1
 """Cores that a process at work uses."""
 _STARTS_NS = 5_000_000_000
 """An agent that starts counts as an event, and it starts a while after its process."""
+_STARTED_NS = 25_000_000_000
+"""What has not come to its work by then is not starting any more."""
 _NS_OF_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -72,7 +74,8 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
     if span_s >= 1.0:
         yield from _cpu(first, last, span_s, at, running=running)
     yield from _stack_motion(_stacks(looks, subject), label, subject, at, running=running)
-    yield from _starting(looks, subject, at)
+    trained = {recording.pid for recording, state in progress.states() if state.phases}
+    yield from _starting(looks, trained | {subject.pid}, at)
     yield from _native(looks, subject, at)
     yield from _waits(looks, subject, label, at)
 
@@ -176,8 +179,12 @@ def _common(stacks: list[tuple[Frame, ...]]) -> Frame | None:
     return shared if users and shared is not None and shared.function != "<module>" else None
 
 
-def _starting(looks: list[Look], subject: Subject, at: float) -> Iterator[Observed]:
-    """Processes that were started during the silence and are at work: what is waited for may be what they prepare."""
+def _starting(looks: list[Look], known: set[int], at: float) -> Iterator[Observed]:
+    """
+    Processes that were started during the silence and are at work: what is waited for may be what they prepare.
+
+    :param known: those that have passed marks, and so are past their beginning.
+    """
     before, last = looks[-2:]
     began_ns = last.at_ns - int(last.silence_s * 1e9)
     used = {process.pid: process.cpu_s for process in before.processes}
@@ -185,8 +192,8 @@ def _starting(looks: list[Look], subject: Subject, at: float) -> Iterator[Observ
     busy = [
         process
         for process in last.processes
-        if process.pid != subject.pid
-        and process.started_ticks * _NS_OF_TICK > began_ns - _STARTS_NS
+        if process.pid not in known
+        and began_ns - _STARTS_NS < process.started_ticks * _NS_OF_TICK > last.at_ns - _STARTED_NS
         and process.cpu_s - used.get(process.pid, 0.0) > _STARTING * span_s
     ]
     if busy:

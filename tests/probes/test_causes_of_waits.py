@@ -48,8 +48,8 @@ def error(kind: str, message: str) -> Finding:
     return Finding(Verdict.EXCEPTION, "train", ME, {"uncaught-exception": {"type": kind, "message": message}}, {})
 
 
-def slow(facts: dict[str, Any], phase: str = "train", **details: Any) -> Finding:
-    return Finding(Verdict.SLOW_PHASE, phase, ME, details, facts)
+def slow(facts: dict[str, Any], details: dict[str, dict[str, Any]] | None = None) -> Finding:
+    return Finding(Verdict.SLOW_PHASE, "train", ME, details or {}, facts)
 
 
 STDIN = blocked(waits("input", "a pipe", (0,)))
@@ -64,8 +64,8 @@ NAN = error(
     "satisfy the constraint IndependentConstraint(Real(), 1), but found invalid values:\ntensor([[nan, nan, nan]])",
 )
 STEPS = slow({"hyperparameters": {"gradient_steps": 1000, "train_freq_steps": 50}})
-CROWD = slow({"torch_threads": 64}, **{"threads-exceed-cores": {"cores": 2, "runnable": 40.0}})
-QUOTA = slow({}, **{"cpu-throttled": {"periods": 100, "throttled": 90}})
+CROWD = slow({"torch_threads": 64}, {"threads-exceed-cores": {"cores": 2, "runnable": 40.0}})
+QUOTA = slow({}, {"cpu-throttled": {"periods": 100, "throttled": 90}})
 GOMP = Finding(
     Verdict.DEADLOCK,
     "collect",
@@ -148,7 +148,7 @@ MISSES = {
     "updates by episode": slow({"hyperparameters": {"gradient_steps": 1000}}),
     "as many as there were steps": slow({"hyperparameters": {"gradient_steps": -1, "train_freq_steps": 50}}),
     "the crowd is not torch's": replace(CROWD, facts={"torch_threads": 2}),
-    "held back now and then": slow({}, **{"cpu-throttled": {"periods": 100, "throttled": 20}}),
+    "held back now and then": slow({}, {"cpu-throttled": {"periods": 100, "throttled": 20}}),
     "a policy without a sample of its values": error("ValueError", "Expected parameter scale to be positive"),
     "another error that speaks of shapes": error("RuntimeError", "mat1 and mat2 shapes cannot be multiplied"),
     "a crash with room on the stack": Finding(Verdict.CRASH, "collect", ME, {"death-stack": {}}, {}),

@@ -6,7 +6,7 @@ from stable_baselines3.common.monitor import Monitor
 
 SEED = 2
 WARMUP = 500
-UPDATES = 900
+UPDATES = 1100
 torch.set_num_threads(1)
 
 

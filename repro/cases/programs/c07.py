@@ -39,7 +39,7 @@ model = PPO(
     venv,
     n_steps=64,
     batch_size=16,
-    n_epochs=10,
+    n_epochs=18,
     policy_kwargs={"net_arch": [512]},
     seed=SEED,
     device="cpu",

@@ -7,7 +7,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 SEED = 1
 COLUMNS = 30
-TOTAL = 4500
+TOTAL = 3500
 torch.set_num_threads(1)
 
 

@@ -5,7 +5,7 @@ from stable_baselines3 import A2C
 
 SEED = 4
 DEPTH = 10
-STEPS = 4000
+STEPS = 3000
 torch.set_num_threads(1)
 
 

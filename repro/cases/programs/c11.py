@@ -7,7 +7,7 @@ from stable_baselines3 import DQN
 
 SEED = 6
 AT = 300
-QUOTES = 600
+QUOTES = 2500
 torch.set_num_threads(1)
 
 
@@ -40,5 +40,5 @@ class Feed(gymnasium.Env):
 
 
 model = DQN("MlpPolicy", Feed(), learning_starts=200, train_freq=8, buffer_size=2000, seed=SEED, device="cpu")
-model.learn(AT + 350)
+model.learn(AT + 100)
 print("quotes kept", len(model.get_env().envs[0].unwrapped.archive))

@@ -4,7 +4,7 @@ import torch
 from stable_baselines3 import SAC
 
 SEED = 7
-MONTHS = 24
+MONTHS = 60
 WARMUP = 200
 torch.set_num_threads(1)
 

@@ -34,11 +34,11 @@ class Backtest(gymnasium.Env):
         return returns, value, False, self.day == 100, {}
 
     def exact_risk(self, action):
-        paths = self.np_random.standard_normal((1500, SIZE)) @ action
+        paths = self.np_random.standard_normal((7000, SIZE)) @ action
         return float(numpy.quantile(paths, 0.95)) / SIZE
 
 
 model = PPO("MlpPolicy", Monitor(Backtest()), n_steps=250, batch_size=50, n_epochs=4, seed=SEED, device="cpu")
 judge = EvalCallback(Monitor(Backtest(careful=True)), n_eval_episodes=EPISODES, eval_freq=500, verbose=1)
-model.learn(1500, callback=judge)
+model.learn(1000, callback=judge)
 print("best", judge.best_mean_reward)

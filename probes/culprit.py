@@ -88,18 +88,18 @@ def first_corruption(evidence: Sequence[Evidence]) -> Evidence:
 def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Culprit | None:
     loop = details.get("module-loop")
     if "episode-without-end" in details:
-        return _evaluation(seen)
+        return _function_of(seen, "eval")
     if loop is not None:
         return make(loop["function"], loop["file"], loop["line"])
     standstill = details.get("step-stands-still")
     return _busiest(seen, standstill["phase"] if standstill else None)
 
 
-def _evaluation(seen: Observations) -> Culprit | None:
-    """The function that evaluates: it goes round, whatever the environment does in its steps."""
+def _function_of(seen: Observations, phase: str | None) -> Culprit | None:
+    """The function that a phase is the time of, where no part of it explains that time."""
     for profile in seen.profiles:
-        for frame in (frame for sample in profile.samples for frame in sample):
-            if code.bare(frame.function) == PHASE_FUNCTIONS["eval"]:
+        for frame in (frame for sample in profile.samples for frame in reversed(sample)):
+            if code.bare(frame.function) == PHASE_FUNCTIONS.get(phase or "") and not code.is_engine(frame.file):
                 return make(frame.function, frame.file, frame.line)
     return None
 
@@ -128,7 +128,7 @@ def _busiest(seen: Observations, phase: str | None) -> Culprit | None:
             line = Counter(sample[0].line for sample in inside).most_common(1)[0][0]
             found = make(function, file, line)
         left = Profile(tuple(sample[1:] for sample in inside))
-    return found
+    return found or _function_of(seen, phase)
 
 
 def make(function: str, file: str, line: int | None, process: str | None = None) -> Culprit:

@@ -81,6 +81,10 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     # Six stretches in order while another phase keeps its pace: hardly ever by chance. An end of any kind comes on top.
     "ever-slower": {_DOWN: 10, _H: -3, _SLOW: -2},
     "episode-without-end": {_SLOW: 2, _H: -2},
+    "subnormal-numbers": {_SLOW: 6, _H: -3},
+    "padded-update": {_SLOW: 4, _H: -2},
+    # Against the batched update, which here only says that each of the many steps is a plain one.
+    "many-gradient-steps": {_SLOW: 5, _H: -3},
     "module-loop": {_SLOW: 4, _H: -3},
     "minor-module-loop": {_SLOW: 0.5},
     "batched-update": {_H: 2.5, _SLOW: -2.5},

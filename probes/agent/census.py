@@ -25,14 +25,20 @@ class Census:
     def __init__(self) -> None:
         self._counts: dict[tuple[CodeType, CodeType, str | None, int], int] | None = None
         self._count: object = None
+        self._figures: dict[str, float | None] = {}
 
     def wanted(self) -> bool:
         """Whether the supervisor has asked for one that was not made yet."""
         words = recorder.words
         return words[layout.CENSUS_REQUEST] > words[layout.CENSUS_DONE]
 
-    def start(self) -> None:
-        """Begins to count, unless somebody else profiles."""
+    def start(self, figures: dict[str, float | None]) -> None:
+        """
+        Begins to count, unless somebody else profiles.
+
+        :param figures: what else is to be told of this minibatch.
+        """
+        self._figures = figures
         if sys.getprofile() is not None:
             recorder.words[layout.CENSUS_DONE] = recorder.words[layout.CENSUS_REQUEST]
             return
@@ -83,7 +89,8 @@ class Census:
                         "calls": calls,
                     }
                 )
-            recorder.text("census", {"minibatch": recorder.words[layout.MINIBATCH], "rows": rows})
+            minibatch = recorder.words[layout.MINIBATCH]
+            recorder.text("census", {"minibatch": minibatch, **self._figures, "rows": rows})
         except Exception as error:  # noqa: BLE001
             recorder.fault("census", error)
         recorder.words[layout.CENSUS_DONE] = recorder.words[layout.CENSUS_REQUEST]

@@ -9,6 +9,8 @@ optimizer step in between.
 from __future__ import annotations
 
 import math
+import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +22,19 @@ from .recorder import phase_id, recorder
 _TRAIN, _EPOCH, _MINIBATCH, _SAMPLE = (phase_id(name) for name in ("train", "epoch", "minibatch", "sample"))
 
 
+_NUMBERS_OF_TENSOR = 20_000
+_trains: Any = None
+"""The model that ``train`` was called on last, weakly."""
+
+
 def begins(model: Any, gradient_steps: object) -> None:
     """
     ``train`` is called.
 
     :param gradient_steps: its argument of that name; None where it has none, and so passes over a rollout.
     """
+    global _trains
+    _trains = weakref.ref(model)
     words = recorder.words
     words[layout.EPOCH] = words[layout.MINIBATCH] = words[layout.N_EPOCHS] = words[layout.N_MINIBATCHES] = 0
     if gradient_steps is not None:
@@ -77,7 +86,7 @@ def epoch(items: Iterator[Any]) -> Iterator[Any]:
             item = _sample(items)
             if item is _NO_MORE:
                 return
-            minibatch = _minibatch_begins()
+            minibatch = _minibatch_begins(item)
             yield item
             census.stop()
             recorder.leave(minibatch)
@@ -113,12 +122,52 @@ class GradientSteps:
 gradient_steps = GradientSteps()
 
 
-def _minibatch_begins() -> int:
+def _minibatch_begins(item: Any = None) -> int:
+    """
+    :param item: the minibatch; None where it is not known yet.
+    """
     _next_of(layout.MINIBATCH, layout.N_MINIBATCHES)
     token = recorder.enter(_MINIBATCH)
     if census.wanted():
-        census.start()
+        census.start({"used_share": _used_share(item), "subnormal_share": _subnormal_share()})
     return token
+
+
+def _used_share(item: Any) -> float | None:
+    """The share of a minibatch's rows that are data, in one whose sequences are padded; None in others."""
+    mask = getattr(item, "mask", None)
+    try:
+        return float(mask.float().mean()) if mask is not None else None
+    except Exception as error:  # noqa: BLE001
+        recorder.fault("mask", error)
+        return None
+
+
+def _subnormal_share() -> float | None:
+    """The share of subnormal numbers among weights, gradients and the optimizer's moments; None if unknown."""
+    model = _trains() if _trains is not None else None
+    torch = sys.modules.get("torch")
+    if model is None or torch is None:
+        return None
+    try:
+        tiny, found, seen = torch.finfo(torch.float32).tiny, 0, 0
+        state = model.policy.optimizer.state if hasattr(model.policy, "optimizer") else {}
+        with torch.no_grad():
+            for weight in model.policy.parameters():
+                moments = [value for value in state.get(weight, {}).values() if torch.is_tensor(value)]
+                for tensor in (weight, weight.grad, *moments):
+                    if tensor is None or tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+                        continue
+                    flat = tensor.detach().reshape(-1)
+                    sizes = flat[:: max(1, len(flat) // _NUMBERS_OF_TENSOR)].abs()
+                    # Bits, not values: where subnormals are flushed a comparison sees zeros.
+                    bits = sizes.view(torch.int32)
+                    found += int(((bits > 0) & (sizes < tiny)).sum())
+                    seen += len(sizes)
+    except Exception as error:  # noqa: BLE001
+        recorder.fault("subnormals", error)
+        return None
+    return found / seen if seen else None
 
 
 def _next_of(gauge: int, of: int) -> int:

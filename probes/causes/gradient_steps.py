@@ -5,20 +5,10 @@ from __future__ import annotations
 from probes.causes.interface import Cause, Finding
 from probes.verdicts import Verdict
 
-_MANY = 8
-"""Gradient steps for one step of the environment: what is published stays at or below that."""
-
 
 def _matches(finding: Finding) -> bool:
-    settings = finding.facts.get("hyperparameters") or {}
-    steps, every = settings.get("gradient_steps"), settings.get("train_freq_steps")
-    return (
-        finding.verdict is Verdict.SLOW_PHASE
-        and finding.phase == "train"
-        and isinstance(steps, int)
-        and isinstance(every, int)
-        and steps >= _MANY * every
-    )
+    slow = finding.verdict is Verdict.SLOW_PHASE and finding.phase == "train"
+    return slow and "many-gradient-steps" in finding.details
 
 
 CAUSE = Cause(

@@ -12,6 +12,7 @@ def _matches(finding: Finding) -> bool:
         finding.verdict is Verdict.SLOW_PHASE
         and finding.phase == "train"
         and loop is not None
+        and "padded-update" not in finding.details
         and loop["owner"] in ("LSTM", "GRU", "RNN")
         and finding.culprit is not None
         and (finding.culprit.module or "").startswith("sb3_contrib.common.recurrent")

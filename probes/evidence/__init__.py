@@ -15,7 +15,16 @@ from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
 from probes.evidence.slowing import slowing
 from probes.evidence.system import memory, threads_and_cores, throttling
-from probes.evidence.update import PHASE_FUNCTIONS, endless_episode, samples, standstills, update_calls
+from probes.evidence.update import (
+    PHASE_FUNCTIONS,
+    endless_episode,
+    gradient_steps,
+    padding,
+    samples,
+    standstills,
+    subnormals,
+    update_calls,
+)
 from probes.evidence.waiting import waiting
 from probes.evidence.worker import KINDS as WORKER_KINDS
 from probes.evidence.worker import ended_workers, worker_ended
@@ -37,6 +46,9 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += corruption(seen, progress)
     found += standstills(seen, progress)
     found += endless_episode(seen, progress)
+    found += padding(seen, progress)
+    found += subnormals(seen, progress)
+    found += gradient_steps(seen, progress)
     found += update_calls(seen, progress)
     found += slowing(seen, progress)
     found += samples(seen, progress)

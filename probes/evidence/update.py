@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -70,6 +71,58 @@ def endless_episode(seen: Observations, progress: Progress) -> Iterator[Observed
                 {"step": still.step, "steps": steps, "usual_steps": round(usual, 1)},
             )
             return
+
+
+_LITTLE_USED = 0.25
+_SUBNORMAL = 0.03
+_MANY_STEPS = 8
+"""Gradient steps for one step of the environment: what is published stays at or below that."""
+
+
+def padding(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """How much of the minibatches is padding, where sequences of unlike length come together."""
+    shares = [census["used_share"] for census in seen.censuses if isinstance(census.get("used_share"), float)]
+    if not shares or statistics.median(shares) >= _LITTLE_USED:
+        return
+    used = statistics.median(shares)
+    yield Observed(
+        "padded-update",
+        seen.at_s(progress.standstills[0].since_ns) if progress.standstills else 0.0,
+        f"in {len(shares)} minibatches that were looked at, {used:.1%} of the rows are data and the rest is padding, "
+        f"which is computed too: {1 / max(used, 1e-6):.0f} times the work",
+        {"used_share": round(used, 4), "minibatches": len(shares)},
+    )
+
+
+def subnormals(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Numbers so small that the processor computes them many times as slowly as others."""
+    shares = [c["subnormal_share"] for c in seen.censuses if isinstance(c.get("subnormal_share"), float)]
+    if not shares or statistics.median(shares) < _SUBNORMAL:
+        return
+    yield Observed(
+        "subnormal-numbers",
+        seen.at_s(progress.standstills[0].since_ns) if progress.standstills else 0.0,
+        f"{statistics.median(shares):.0%} of the numbers in weights, gradients and the optimizer's moments are "
+        "subnormal (below 1.2e-38): a processor computes with such many times as slowly",
+        {"share": round(statistics.median(shares), 4), "minibatches": len(shares)},
+    )
+
+
+def gradient_steps(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Off-policy: many more gradient steps in an update than the environment took steps before it."""
+    recording = progress.recording
+    facts = (recording.text("facts") if recording is not None else None) or {}
+    settings = facts.get("hyperparameters") or {}
+    steps, every = settings.get("gradient_steps"), settings.get("train_freq_steps")
+    stills = [item for item in progress.standstills if item.phase == "train" and item.events]
+    if not stills or not isinstance(steps, int) or not isinstance(every, int) or steps < _MANY_STEPS * every > 0:
+        return
+    yield Observed(
+        "many-gradient-steps",
+        seen.at_s(stills[0].since_ns),
+        f"each update makes {steps} gradient steps, and the environments take {every} steps between two updates",
+        {"gradient_steps": steps, "train_freq_steps": every},
+    )
 
 
 def _listed(steps: list[int]) -> str:

@@ -63,7 +63,11 @@ NAN = error(
     "Expected parameter logits (Tensor of shape (64, 3)) of distribution Categorical(logits: torch.Size([64, 3])) to "
     "satisfy the constraint IndependentConstraint(Real(), 1), but found invalid values:\ntensor([[nan, nan, nan]])",
 )
-STEPS = slow({"hyperparameters": {"gradient_steps": 1000, "train_freq_steps": 50}})
+LSTM = Culprit("_process_sequence", "/x/policies.py", 198, "sb3_contrib.common.recurrent.policies", "sb3_contrib")
+PADDED = replace(
+    slow({}, {"padded-update": {"used_share": 0.02}, "module-loop": {"owner": "LSTM", "function": "f"}}), culprit=LSTM
+)
+STEPS = slow({}, {"many-gradient-steps": {"gradient_steps": 1000, "train_freq_steps": 50}})
 CROWD = slow({"torch_threads": 64}, {"threads-exceed-cores": {"cores": 2, "runnable": 40.0}})
 QUOTA = slow({}, {"cpu-throttled": {"periods": 100, "throttled": 90}})
 GOMP = Finding(
@@ -112,6 +116,8 @@ FITS = {
     ),
     "endless-evaluation": Finding(Verdict.SLOW_PHASE, "eval", ME, {"episode-without-end": {"steps": 9000}}, {}),
     "gradient-steps": STEPS,
+    "padded-sequences": PADDED,
+    "subnormal-numbers": slow({}, {"subnormal-numbers": {"share": 0.4}}),
     "too-many-threads": CROWD,
     "cpu-quota": QUOTA,
     "nan-in-policy": NAN,
@@ -144,9 +150,8 @@ MISSES = {
     "it ends in a user's function": ending(("close", "/me/env.py")),
     "it ends in joining a process of a user's": ending(("join", f"{LIB}/multiprocessing/process.py")),
     "the evaluation goes on but episodes end": Finding(Verdict.SLOW_PHASE, "eval", ME, {"step-stands-still": {}}, {}),
-    "as many updates as steps": slow({"hyperparameters": {"gradient_steps": 50, "train_freq_steps": 50}}),
-    "updates by episode": slow({"hyperparameters": {"gradient_steps": 1000}}),
-    "as many as there were steps": slow({"hyperparameters": {"gradient_steps": -1, "train_freq_steps": 50}}),
+    "many updates, but slow elsewhere": replace(STEPS, phase="collect"),
+    "a padded update of a user's own policy": replace(PADDED, culprit=ME),
     "the crowd is not torch's": replace(CROWD, facts={"torch_threads": 2}),
     "held back now and then": slow({}, {"cpu-throttled": {"periods": 100, "throttled": 20}}),
     "a policy without a sample of its values": error("ValueError", "Expected parameter scale to be positive"),

@@ -49,4 +49,5 @@ REMEDY = Remedy(
     "warn that its smallest subnormal is zero.",
     patches=_patches,
     begin=_begin,
+    cures=("subnormal-numbers",),
 )

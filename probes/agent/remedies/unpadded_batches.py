@@ -260,4 +260,5 @@ REMEDY = Remedy(
     "policy's answers differ the remedy steps back and says so. A policy with batch normalisation, dropout, gSDE or "
     "its own evaluate_actions is left alone.",
     patches=_patches,
+    cures=("padded-sequences",),
 )

@@ -23,7 +23,7 @@ class PairTrading(gym.Env):
         super().reset(seed=seed)
         self.spread = self.np_random.normal(size=2)
         self.bar = 0
-        self.close = int(self.np_random.choice([10, 30, 60, LONGEST]))
+        self.ending = int(self.np_random.choice([10, 30, 60, LONGEST]))
         self.equity = 1.0
         return self.observe(), {}
 
@@ -37,7 +37,7 @@ class PairTrading(gym.Env):
         gain = float(np.dot(action, self.spread - old))
         self.equity += 0.01 * gain
         self.bar += 1
-        return self.observe(), gain, False, self.bar == self.close, {"equity": self.equity}
+        return self.observe(), gain, False, self.bar == self.ending, {"equity": self.equity}
 
 
 class Report(BaseCallback):

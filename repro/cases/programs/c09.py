@@ -4,7 +4,7 @@ import torch
 from stable_baselines3 import A2C
 
 SEED = 4
-DEPTH = 10
+DEPTH = 25
 STEPS = 3000
 torch.set_num_threads(1)
 

@@ -15,13 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes import procfs
 from probes.agent.layout import FOLDER_VARIABLE
 from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
 from probes.observer import Observer
 from probes.progress import Progress
 from probes.stacks import PySpyMissingError, StackError, dump
+from probes.system import procfs
 from probes.watch import artifacts_of, not_writable, prepare_folder
 
 _TICK_S = 0.1

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes import procfs
 from probes.agent.death import SIGNALS
 from probes.progress import Progress
 from probes.stacks import Dump, Frame, StackError, ThreadStack, dump
+from probes.system import procfs
 
 _HANDLER = "sleep"
 """The libc function that the agent made the handler of fatal signals."""

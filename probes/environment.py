@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probes.gpu import GpuReading
+from probes.system.gpu import GpuReading
 
 
 def describe(facts: dict[str, Any] | None, gpus: Sequence[GpuReading] | None = None) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from probes import death, procfs
+from probes import death
 from probes.flight import State
 from probes.profile import Profile, Sampler
 from probes.progress import Progress
-from probes.readings import KEPT_SAMPLES, Readings, Sample
 from probes.stacks import Dump, StackError, dump
+from probes.system import procfs
+from probes.system.readings import KEPT_SAMPLES, Readings, Sample
 from probes.waits import Kind, WaitGraph, read_waits
 
 READ_EVERY_S = 0.5

@@ -14,9 +14,10 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
-from probes import procfs, workers
+from probes import workers
 from probes.observer import Observations
 from probes.progress import Progress
+from probes.system import procfs
 from probes.tracebacks import is_memory_error, parse_traceback
 
 PEER_ERRORS = frozenset({"EOFError", "BrokenPipeError", "ConnectionResetError", "ConnectionAbortedError"})

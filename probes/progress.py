@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probes import procfs
 from probes.flight import Event, FlightError, FlightRecording, State
 from probes.pace import Pace, Slowing
+from probes.system import procfs
 
 STANDSTILL_FLOOR_S = 3.0
 """Below this no one calls a progress bar stuck."""

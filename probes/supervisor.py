@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from probes import procfs
 from probes.agent.layout import FOLDER_VARIABLE
 from probes.output import OutputLog
+from probes.system import procfs
 
 _GRACE_S = 3.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -93,7 +93,7 @@ class Supervised:
         """
         The command's process and all that came of it, the command's first; those adopted by us are reaped.
 
-        :param closely: see :func:`probes.procfs.read_process`.
+        :param closely: see :func:`probes.system.procfs.read_process`.
         """
         pids = procfs.family(self.pid, self._mark)
         readings = [reading for pid in pids if (reading := procfs.read_process(pid, closely=closely))]

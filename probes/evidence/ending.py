@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
-from probes import procfs
 from probes.evidence.observed import Ending, Observed
 from probes.progress import Progress
+from probes.system import procfs
 from probes.tracebacks import is_memory_error, parse_traceback
 
 _NOT_THE_KERNEL = "; the kernel counted no kill for want of memory, so a person or another program sent it"

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from probes import code, procfs, workers
+from probes import code, workers
 from probes.evidence.observed import Observed
 from probes.evidence.waiting import subject_of, words
 from probes.observer import Look, Observations
 from probes.progress import Progress
 from probes.stacks import Frame
+from probes.system import procfs
 from probes.waits import End, Kind, Wait
 from probes.waits.subject import Subject
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from probes.evidence.observed import Observed
 from probes.observer import Observations
 from probes.progress import Progress
-from probes.readings import Sample
+from probes.system.readings import Sample
 
 _MIN_SAMPLES = 3
 _THROTTLED_SHARE = 0.1

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probes import agent, cgroup
+from probes import agent
 from probes.agent.remedies import MODULES
 from probes.agent.remedies.interface import Remedy
 from probes.agent.remedies.log import APPLIED, REFUSED, WAITING
 from probes.diagnosis import Diagnosis
 from probes.diagnosis import Remedy as Proposal
+from probes.system import cgroup
 
 REMEDIES: tuple[Remedy, ...] = tuple(
     importlib.import_module(f"{agent.__name__}.remedies.{module}").REMEDY for module in MODULES.values()

@@ -8,7 +8,7 @@ import platform
 import struct
 from dataclasses import dataclass
 
-from probes import procfs
+from probes.system import procfs
 
 
 class Kind(str, enum.Enum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from probes import procfs, sockets
+from probes.system import procfs, sockets
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from probes import code, procfs
+from probes import code
 from probes.stacks import Dump, ThreadStack
+from probes.system import procfs
 from probes.waits.calls import Call, Kind, by_wchan, decode
 from probes.waits.ends import Ends, OtherEnd
 from probes.waits.graph import Node, Wait, WaitGraph

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from probes import carry, procfs
+from probes import carry
 from probes.flight import FlightRecording, State
+from probes.system import procfs
 
 PATIENCE_S = 60.0
 """Long enough for anything that ends at all."""

@@ -19,9 +19,9 @@ import jsonschema
 import pytest
 
 import freezelab
-from probes import procfs
 from probes.attach import AttachOptions, NotAttachableError, attach
 from probes.diagnosis import Diagnosis, Evidence, schema
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.watch import FolderNotWritableError
 from reports import run_markdown, waits_text

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from probes import carry, heap, procfs
+from probes import carry, heap
 from probes.death import DeathWatch
 from probes.diagnosis import Diagnosis
 from probes.progress import Progress
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.watch import WatchOptions, watch
 

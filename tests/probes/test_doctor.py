@@ -15,7 +15,7 @@ import freezelab
 from probes import doctor
 from probes.doctor import CHECKS, Blocked, Examined, Finding, Level, Machine, NotAPythonError
 from probes.doctor.machine import Gpus, Space
-from probes.gpu import GpuReading
+from probes.system.gpu import GpuReading
 from reports import doctor_text
 
 GB = 1 << 30

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from probes import procfs
 from probes.diagnosis import Diagnosis
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.watch import Status, WatchOptions, watch
 from tests.probes.conftest import Start, Write

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from probes import gpu
-from probes.gpu import GpuWatch, Nvml, NvmlError
+from probes.system import gpu
+from probes.system.gpu import GpuWatch, Nvml, NvmlError
 
 NOT_SUPPORTED = 3
 

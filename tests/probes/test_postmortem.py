@@ -19,13 +19,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from probes import procfs
 from probes.death import Death
 from probes.diagnosis import Diagnosis, Evidence, schema
 from probes.observer import Look, Observations
 from probes.postmortem import Fate, post_mortems
 from probes.progress import Progress
 from probes.stacks import ThreadStack
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.waits import WaitGraph
 from probes.watch import WatchOptions, watch

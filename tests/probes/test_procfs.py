@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import carry, environment, procfs
+from probes import carry, environment
 from probes.agent import layout
+from probes.system import procfs
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Start, Write

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from probes import procfs
 from probes.agent import layout
 from probes.agent.recorder import Recorder, phase_id
 from probes.diagnose import diagnose
@@ -16,6 +15,7 @@ from probes.evidence import Ending, collect
 from probes.observer import Look, Observations
 from probes.progress import OUTSIDE_SILENCE_FLOOR_S, Progress, top_phase
 from probes.stacks import Dump, Frame, ThreadStack
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.waits import Kind, Wait, WaitGraph
 from probes.waits.calls import by_wchan

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from probes import cgroup, procfs, readings
 from probes.evidence.system import memory, threads_and_cores, throttling
 from probes.judge import WEIGHTS, judge
 from probes.observer import Look, Observations
-from probes.procfs import ProcessReading, ThreadReading
 from probes.progress import Progress
-from probes.readings import Readings, Sample
+from probes.system import cgroup, procfs, readings
+from probes.system.procfs import ProcessReading, ThreadReading
+from probes.system.readings import Readings, Sample
 from probes.watch import WatchOptions, watch
 
 if TYPE_CHECKING:

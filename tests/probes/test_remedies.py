@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from probes import cgroup, remedies
+from probes import remedies
 from probes.agent.remedies import MODULES, VARIABLE, eval_step_limit
 from probes.causes import CAUSES
 from probes.remedies import REMEDIES, UnknownRemedyError, choose, choose_all, told
+from probes.system import cgroup
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Agent, Write

@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import procfs, stacks
+from probes import stacks
 from probes.profile import Profile, Sampler, load
 from probes.stacks import Frame, PySpyMissingError, StackError, check_permission, dump
+from probes.system import procfs
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Start, Write

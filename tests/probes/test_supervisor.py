@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from probes import carry, procfs
+from probes import carry
 from probes.agent import layout
 from probes.supervisor import CommandNotFoundError, Supervised
+from probes.system import procfs
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Start, Write

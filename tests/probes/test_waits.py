@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import procfs, sockets
-from probes.procfs import Syscall
 from probes.stacks import dump
+from probes.system import procfs, sockets
+from probes.system.procfs import Syscall
 from probes.waits import End, Kind, Wait, WaitGraph, calls, read_waits, subject
 
 if TYPE_CHECKING:

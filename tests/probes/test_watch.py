@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from probes import procfs
 from probes.diagnosis import Diagnosis, Evidence, schema
 from probes.supervisor import CommandNotFoundError
+from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.watch import FolderNotWritableError, InterruptedRunError, Status, WatchOptions, watch
 

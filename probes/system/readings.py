@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probes import cgroup, gpu, procfs
 from probes.flight import State
-from probes.procfs import ProcessReading, ThreadReading
+from probes.system import cgroup, gpu, procfs
+from probes.system.procfs import ProcessReading, ThreadReading
 
 _THREADS_EVERY_S = 10.0
 KEPT_SAMPLES = 7200

@@ -91,6 +91,8 @@ def _where(
         steps = details["step-stands-still"]["steps"]
         assert isinstance(steps, list)  # noqa: S101 - evidence's own figures
         return str(details["step-stands-still"]["phase"]), steps[0]
+    if judgement.verdict is Verdict.SLOW_PHASE:
+        return None, step
     if judgement.verdict is Verdict.SLOWDOWN:
         return str(details["ever-slower"]["phase"]), step
     if judgement.verdict is Verdict.CORRUPTION:
@@ -151,6 +153,8 @@ def _summary(
         return f"The run is healthy: it made progress all along{at and f', up to{at[3:]}'}."
     if verdict is Verdict.SLOW_PHASE:
         still = details.get("step-stands-still", {})
+        if not still:
+            return f"Not hung but slow{at}{by}{because}."
         longest_s = still.get("longest_s")
         lasted = f" for up to {longest_s:.1f} s" if isinstance(longest_s, float) else ""
         return f"Not hung but slow: the step count stands still{at}{lasted} while {phase} works on{by}{because}."

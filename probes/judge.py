@@ -113,6 +113,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     # What the machine was like explains a slowness; it does not tell one verdict from another.
     "cpu-throttled": {},
     "threads-exceed-cores": {},
+    "torch-threads-far-exceed-cores": {_SLOW: 8, _H: -2},
     "memory-limit-near": {},
     "samples": {},
     "not-observed": {},

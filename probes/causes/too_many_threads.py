@@ -7,7 +7,7 @@ from probes.verdicts import Verdict
 
 
 def _matches(finding: Finding) -> bool:
-    crowd = finding.details.get("threads-exceed-cores")
+    crowd = finding.details.get("torch-threads-far-exceed-cores") or finding.details.get("threads-exceed-cores")
     threads = finding.facts.get("torch_threads")
     return (
         finding.verdict in (Verdict.SLOW_PHASE, Verdict.SLOWDOWN)

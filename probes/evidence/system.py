@@ -16,6 +16,8 @@ _MIN_SAMPLES = 3
 _THROTTLED_SHARE = 0.1
 """Share of enforcement periods with a used-up quota from which on it is worth telling."""
 _CROWDED = 1.5
+_FAR = 4.0
+"""So many threads of one pool for each core: each of its parallel computations waits for the last of them."""
 """Runnable threads for each core."""
 _TAKEN_PER_S = 20.0
 """Cores taken away a second, for each core, from which on threads are in each other's way."""
@@ -84,11 +86,15 @@ def threads_and_cores(seen: Observations, progress: Progress) -> Iterator[Observ
     available = min(cores[-1], quota) if quota is not None else cores[-1]
     if runnable < _CROWDED * available or fmean(taken) < _TAKEN_PER_S * available:
         return
+    recording = progress.recording
+    torch_threads = ((recording.text("facts") if recording is not None else None) or {}).get("torch_threads")
+    far = isinstance(torch_threads, int) and min(torch_threads, runnable) >= _FAR * available
     yield Observed(
-        "threads-exceed-cores",
+        "torch-threads-far-exceed-cores" if far else "threads-exceed-cores",
         seen.at_s(stretch.samples[0].at_ns),
         f"during {stretch.name} {runnable:.1f} threads on average wanted to run on {available:g} cores; a core was "
-        f"taken from one of them {fmean(taken):.0f} times a second",
+        f"taken from one of them {fmean(taken):.0f} times a second"
+        + (f"; torch was given {torch_threads} threads in one process" if far else ""),
         {"runnable": round(runnable, 2), "cores": available, "involuntary_per_s": round(fmean(taken), 1)},
     )
 

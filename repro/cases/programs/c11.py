@@ -6,8 +6,8 @@ import torch
 from stable_baselines3 import DQN
 
 SEED = 6
-AT = 300
-QUOTES = 2500
+AT = 150
+QUOTES = 2000
 torch.set_num_threads(1)
 
 
@@ -40,5 +40,6 @@ class Feed(gymnasium.Env):
 
 
 model = DQN("MlpPolicy", Feed(), learning_starts=200, train_freq=8, buffer_size=2000, seed=SEED, device="cpu")
-model.learn(AT + 100)
+gc.freeze()
+model.learn(AT + 240)
 print("quotes kept", len(model.get_env().envs[0].unwrapped.archive))

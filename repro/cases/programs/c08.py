@@ -6,7 +6,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
 SEED = 1
-COLUMNS = 30
+COLUMNS = 60
 TOTAL = 3500
 torch.set_num_threads(1)
 

@@ -26,11 +26,15 @@ _MARK = "_freezelab_mark"
 """Attribute of a function that stands in for another."""
 
 
+_Before = Callable[..., None]
+_After = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
+
+
 def mark(
     function: Function,
     phase: str,
-    before: Callable[..., None] | None = None,
-    after: Callable[[Any, tuple[Any, ...], dict[str, Any]], None] | None = None,
+    before: _Before | None = None,
+    after: _After | None = None,
     *,
     instead: Mapping[str, Function] | None = None,
     compiled: bool = False,
@@ -40,33 +44,24 @@ def mark(
 
     :param before: called with the arguments.
     :param after: called with what was returned, the positional and the keyword arguments.
-    :param instead: what to call directly inside other phases.
-    :param compiled: torch.compile may come through: it is to find ``function`` there and nothing of ours.
+    :param instead: what to call directly inside other phases; only for a phase that comes at every step.
+    :param compiled: torch.compile may come through: it is to find ``function`` there and nothing of ours; only for
+        such a phase too.
     """
     number = phase_id(phase)
-    others = {number: function, **{phase_id(name): other for name, other in (instead or {}).items()}}
-    around = _around_whole if number in COARSE else _around_short
-    return around(function, number, before, after, others, compiled)
+    if number in COARSE:
+        return _around_whole(function, number, before, after)
+    elsewhere = {phase_id(name): other for name, other in instead.items()} if instead else None
+    return _around_short(function, number, before, after, elsewhere, compiled=compiled)
 
 
-_Before = Callable[..., None]
-_After = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
-
-
-def _around_whole(
-    function: Function,
-    number: int,
-    before: _Before | None,
-    after: _After | None,
-    others: dict[int, Function],
-    compiled: bool,
-) -> Function:
+def _around_whole(function: Function, number: int, before: _Before | None, after: _After | None) -> Function:
     """For a phase that goes into the ring."""
 
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
-        if recorder.top in others:
-            return others[recorder.top](*args, **kwargs)
+        if recorder.top == number:
+            return function(*args, **kwargs)
         token = recorder.enter(number)
         try:
             if before is not None:
@@ -96,7 +91,8 @@ def _around_short(
     number: int,
     before: _Before | None,
     after: _After | None,
-    others: dict[int, Function],
+    elsewhere: Mapping[int, Function] | None,
+    *,
     compiled: bool,
 ) -> Function:
     """
@@ -105,20 +101,22 @@ def _around_short(
     Between two calls of this, other code has driven it out of the caches: all that it touches costs several times
     what it would cost in a loop. So it does in place what :meth:`Recorder.enter` and its like do, and reads the
     clock only once in a while unless a call takes long.
+
+    :param elsewhere: phase to what is called directly inside it.
     """
     own, row, words_of_row = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
     timed, untimed = number + 1, number + 1 + layout.UNTIMED
-    elsewhere = others if len(others) > 1 else None
 
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
+        # First: what the compiler saw of ours it would have to watch.
+        if compiled and is_compiling():
+            return function(*args, **kwargs)
         outer = own.top
         if outer == number:
             return function(*args, **kwargs)
         if elsewhere is not None and outer in elsewhere:
             return elsewhere[outer](*args, **kwargs)
-        if compiled and is_compiling():
-            return function(*args, **kwargs)
         since = 0
         place = own.place
         shown = place < own.limit or own.admits(_clock())

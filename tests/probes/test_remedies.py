@@ -328,7 +328,7 @@ def test_an_evaluation_environment_that_cannot_be_reset_goes_on_as_it_was() -> N
             return np.zeros((1, 3)), np.ones(1), np.zeros(1, bool), [{}]
 
         def env_method(self, name: str, **options: Any) -> Any:
-            raise NotImplementedError(name)
+            raise AttributeError(name)
 
     limited = eval_step_limit._Limited(Odd(), 2, monitored=False)
     dones = [bool(limited()[2][0]) for _ in range(5)]

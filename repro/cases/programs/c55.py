@@ -40,7 +40,7 @@ void ticket_trail(struct ticket *t, double price) {
 double ticket_value(struct ticket *t, double price) { return t->qty * (price - t->limit); }
 """
 )
-subprocess.run(f"cc -O1 -fPIC -shared {tmp}/tickets.c -o {tmp}/tickets.so", shell=True, check=True)
+subprocess.run(["cc", "-O1", "-fPIC", "-shared", tmp / "tickets.c", "-o", tmp / "tickets.so"], check=True)
 so = ct.CDLL(f"{tmp}/tickets.so")
 so.ticket_new.restype = ct.c_void_p
 so.ticket_new.argtypes = [ct.c_double, ct.c_double]

@@ -1,4 +1,3 @@
-import faulthandler
 import os
 import signal
 import tempfile
@@ -31,7 +30,7 @@ signal.signal(signal.SIGTERM, on_term)
 signal.signal(signal.SIGUSR1, on_term)
 signal.signal(signal.SIGSEGV, on_fault)
 signal.signal(signal.SIGABRT, on_fault)
-faulthandler.register(signal.SIGUSR2, file=open(os.path.join(folder, "stacks.txt"), "w"))
+signal.signal(signal.SIGUSR2, on_term)
 signal.signal(signal.SIGFPE, signal.SIG_IGN)
 
 

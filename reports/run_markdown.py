@@ -64,7 +64,7 @@ def _cause(diagnosis: Diagnosis) -> Iterable[str]:
 
 
 def _iterations(diagnosis: Diagnosis) -> Iterable[str]:
-    rows = [item for item in diagnosis.timing.iterations if item["train_s"] is not None]
+    rows = wording.visible_iterations(diagnosis)
     if not rows:
         return
     yield "## Rollouts and updates, side by side"

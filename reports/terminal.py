@@ -67,7 +67,7 @@ def summary(diagnosis: Diagnosis) -> str:
     ]
     if diagnosis.culprit is not None:
         lines.append(f"culprit   {wording.place(diagnosis.culprit)}")
-    done = [item for item in diagnosis.timing.iterations if item["train_s"] is not None]
+    done = wording.visible_iterations(diagnosis)
     if done and diagnosis.verdict.is_failure:
         pairs = ", ".join(
             f"step {row['step']}: {wording.seconds(row['collect_s'])} + {wording.seconds(row['train_s'])}"

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from probes import code
-from probes.diagnosis import Culprit
+from probes.diagnosis import Culprit, Diagnosis
+
+_WORTH_SHOWING_S = 0.5
+
+
+def visible_iterations(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Rollouts with the updates after them, if any of them took long enough for a person to see."""
+    rows = [item for item in diagnosis.timing.iterations if item["train_s"] is not None]
+    return rows if any(max(row["collect_s"], row["train_s"]) >= _WORTH_SHOWING_S for row in rows) else []
 
 
 def seconds(value: float | None) -> str:

@@ -92,7 +92,7 @@ def _where(
         assert isinstance(steps, list)  # noqa: S101 - evidence's own figures
         return str(details["step-stands-still"]["phase"]), steps[0]
     if judgement.verdict is Verdict.SLOW_PHASE:
-        return None, step
+        return _slow_phase(seen, progress), step
     if judgement.verdict is Verdict.SLOWDOWN:
         return str(details["ever-slower"]["phase"]), step
     if judgement.verdict is Verdict.CORRUPTION:
@@ -111,6 +111,14 @@ def _where(
         state = seen.looks[-1].state
         return top_phase(state.path) or _outside(progress), state.step
     return top_phase(state.path) or _outside(progress), step
+
+
+def _slow_phase(seen: Observations, progress: Progress) -> str | None:
+    """The phase that nothing but its silence speaks of: the present one, else that of the longest standstill."""
+    if seen.looks and seen.looks[-1].state is not None:
+        return top_phase(seen.looks[-1].state.path)
+    longest = max(progress.standstills, key=lambda item: item.lasted_s, default=None)
+    return longest.phase if longest is not None else None
 
 
 def _error(details: dict[str, dict[str, object]]) -> dict[str, object] | None:

@@ -100,6 +100,10 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "waits-on-lock": {_DEAD: 2.5, _BLOCK: -1, _SPIN: -1, _H: -0.5},
     "waits-outside": {_BLOCK: 2.5, _DEAD: -1, _SPIN: -1, _H: -0.5},
     "stopped": {_BLOCK: 4, _DEAD: -2, _SPIN: -3},
+    # It goes on, at the pace of the disk.
+    "waits-for-disk": {_SLOW: 8, _SPIN: -5, _DEAD: -4, _BLOCK: -1, _H: -1},
+    # Again and again, and most of the run in all: not hung, but nobody could have told.
+    "silent-stretches": {_SLOW: 4.5, _H: -1},
     "sleeps": {_H: 3, _DEAD: -2, _BLOCK: -1.5, _SPIN: -1.5},
     # A loop that tries again and again, with a pause between: it burns little, but nothing comes of it.
     "naps-in-a-loop": {_SPIN: 7.5, _DEAD: -3, _BLOCK: -1.5, _H: -0.5},

@@ -18,10 +18,12 @@ from typing import Any, Protocol
 
 from probes import death
 from probes.flight import State
+from probes.pace import Slowing
 from probes.profile import Profile, Sampler
 from probes.progress import Progress
 from probes.stacks import Dump, StackError, dump
 from probes.system import procfs
+from probes.system.peek import Peek, peek
 from probes.system.readings import KEPT_SAMPLES, Readings, Sample
 from probes.waits import Kind, WaitGraph, read_waits
 
@@ -50,6 +52,8 @@ class Look:
     waits: WaitGraph = field(default_factory=WaitGraph)
     native: dict[int, Dump] = field(default_factory=dict)
     """Mixed stacks of processes whose main thread waits on a lock: taken once in a silence, as they cost more."""
+    peeks: dict[tuple[int, int], Peek] = field(default_factory=dict)
+    """Of threads that were awake: which calls they are met in."""
 
 
 @dataclass
@@ -59,6 +63,8 @@ class Observations:
     started_ns: int
     looks: list[Look] = field(default_factory=list)
     """Of the present or last silence."""
+    past_looks: list[Look] = field(default_factory=list)
+    """Of the silence before it that was looked at most often."""
     profiles: list[Profile] = field(default_factory=list)
     censuses: list[dict[str, Any]] = field(default_factory=list)
     deaths: list[death.Death] = field(default_factory=list)
@@ -71,6 +77,8 @@ class Observations:
     attached: bool = False
     """Whether the family was there before us."""
     suspected_ns: int | None = None
+    slowing: Slowing | None = None
+    """The phase that took ever longer, as it was found last."""
     slowing_ns: int | None = None
     """When a phase was first seen to take ever longer."""
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
@@ -152,14 +160,18 @@ class Observer:
         self.seen.samples.append(self._readings.add(now, processes, self.progress.state, closely=closely))
         self.seen.out_of_memory_kills = self._readings.out_of_memory_kills()
         self.seen.corrupt = self.seen.corrupt or bool(self.progress.findings())
-        if self.seen.slowing_ns is None and self.progress.slowing() is not None:
-            self.seen.slowing_ns = now
+        slowing = self.progress.slowing()
+        if slowing is not None:
+            # Kept: what the end of the run is like, or a pause, does not undo what was established before.
+            self.seen.slowing = slowing
+            self.seen.slowing_ns = self.seen.slowing_ns or now
         if self.seen.suspected_ns is None and (unusual or self.seen.corrupt or self.seen.slowing_ns is not None):
             self.seen.suspected_ns = now
         if silent:
             self._look(now, processes)
         elif self.seen.looks:
             # It moved again: those looks were at a pause that is over.
+            self.seen.past_looks = max(self.seen.past_looks, self.seen.looks, key=len)
             self.seen.looks = []
         self._count_calls(now)
         self._profile()
@@ -189,7 +201,9 @@ class Observer:
         waits = read_waits(processes, dumps)
         native = self._dump_natively(dumps, waits) if len(self.seen.looks) == 1 and not self._foreign else {}
         state = self.progress.state
-        look = Look(now, self.progress.silence_s(now), state, processes, dumps, failures, waits, native)
+        look = Look(
+            now, self.progress.silence_s(now), state, processes, dumps, failures, waits, native, peek(processes)
+        )
         self.seen.looks.append(look)
         self._keep_stacks(look)
 

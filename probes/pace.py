@@ -98,6 +98,15 @@ class Pace:
         slower = [self._judge(name, calls, edges, window_s) for name in calls]
         return max((item for item in slower if item is not None), key=lambda item: item.share, default=None)
 
+    def recent_call_s(self, name: str) -> float | None:
+        """Mean seconds of one call in the last stretch; None if there were too few to tell."""
+        if len(self._snapshots) <= WINDOWS:
+            return None
+        last = self._snapshots[-1]
+        earlier = self._nearest(last.at_s - (last.at_s - self._snapshots[0].at_s) / WINDOWS)
+        found = _calls(name, [earlier, last])
+        return found[0] if found is not None else None
+
     def _nearest(self, at_s: float) -> _Snapshot:
         return min(self._snapshots, key=lambda item: abs(item.at_s - at_s))
 

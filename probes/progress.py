@@ -189,6 +189,11 @@ class Progress:
         training = self._training()
         return training.pace.slowing() if training is not None else None
 
+    def recent_call_s(self, phase: str) -> float | None:
+        """What a call of a phase of the training process took lately; None if there is no telling."""
+        training = self._training()
+        return training.pace.recent_call_s(phase) if training is not None else None
+
     @property
     def recording(self) -> FlightRecording | None:
         """The training process's recorder."""

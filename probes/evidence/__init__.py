@@ -14,6 +14,7 @@ from probes.evidence.ending import ending_of, exception
 from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
 from probes.evidence.slowing import slowing
+from probes.evidence.stretches import silent_stretches
 from probes.evidence.system import memory, threads_and_cores, throttling
 from probes.evidence.update import (
     PHASE_FUNCTIONS,
@@ -57,6 +58,8 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     if not well:
         found += silence(seen, progress)
         found += waiting(seen, progress, ended)
+    if well or not seen.looks:
+        found += silent_stretches(seen, progress)
     state = progress.state
     if state is None and not seen.attached:
         found.append(

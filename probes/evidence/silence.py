@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probes import code, workers
+from probes.evidence.disk import disk, keeps_waiting, naps_per_s
 from probes.evidence.observed import Observed
 from probes.evidence.waiting import subject_of, words
 from probes.observer import Look, Observations
@@ -77,6 +78,7 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
     yield from _stack_motion(_stacks(looks, subject), label, subject, at, running=running)
     trained = {recording.pid for recording, state in progress.states() if state.phases}
     yield from _starting(looks, trained | {subject.pid}, at)
+    yield from disk(looks, subject.node, label, at)
     yield from _native(looks, subject, at)
     yield from _waits(looks, subject, label, at)
 
@@ -101,7 +103,7 @@ def _winds_up(look: Look, main: list[Frame]) -> bool:
 
 
 def _runs(looks: list[Look], subject: Subject) -> bool:
-    """Whether the thread ran, or waited only for a core, whenever it was looked at."""
+    """Whether the thread ran, or waited only for a core, all along."""
     threads = [
         thread
         for look in looks
@@ -109,7 +111,8 @@ def _runs(looks: list[Look], subject: Subject) -> bool:
         for thread in process.threads
         if (process.pid, thread.tid) == subject.node
     ]
-    return bool(threads) and all(thread.state == "R" for thread in threads)
+    awake = bool(threads) and all(thread.state == "R" for thread in threads)
+    return awake and not keeps_waiting(looks, subject.node)
 
 
 def _cpu(first: Look, last: Look, span_s: float, at: float, *, running: bool) -> Iterator[Observed]:
@@ -232,7 +235,7 @@ def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterat
     if subject.chain is not None and subject.chain.end in (End.DEAD, End.CYCLE):
         return
     last = subject.last_wait
-    naps = _naps_per_s(looks, subject)
+    naps = naps_per_s(looks, subject.node)
     on_the_way = subject.chain.path if subject.chain is not None else ()
     certain = subject.chain is not None and not (
         subject.chain.end is End.WAITS and last is not None and last.kind.is_outside and not last.peers
@@ -264,20 +267,6 @@ def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterat
                 "wait": waits[node].to_json() if node in waits else None,
             }
             yield Observed(kind, at, texts[node], detail)
-
-
-def _naps_per_s(looks: list[Look], subject: Subject) -> float | None:
-    """How often a thread went to sleep by itself, each second between the first look and the last."""
-    counts = [
-        (look.at_ns, thread.voluntary_switches)
-        for look in looks
-        for process in look.processes
-        for thread in process.threads
-        if (process.pid, thread.tid) == subject.node and thread.voluntary_switches is not None
-    ]
-    if len(counts) < 2 or counts[-1][0] <= counts[0][0]:
-        return None
-    return (counts[-1][1] - counts[0][1]) / (counts[-1][0] - counts[0][0]) * 1e9
 
 
 def _wait_of(process: procfs.ProcessReading, tid: int, look: Look, whose: str) -> tuple[str, str] | None:

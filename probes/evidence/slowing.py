@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from probes.evidence.observed import Observed
 from probes.observer import Observations
+from probes.pace import Slowing
 from probes.progress import Progress
 
 PHASES = {"callback": "callback", "advantage": "advantage", "minibatch": "train", "sample": "train"}
 """Phase that is followed to the one that a report names; all others are parts of ``collect``."""
 
 
+def current(seen: Observations, progress: Progress) -> Slowing | None:
+    """What takes ever longer: as it is now, or as it was established before and nothing since has contradicted."""
+    found = progress.slowing()
+    if found is not None or seen.slowing is None:
+        return found
+    now_s = progress.recent_call_s(seen.slowing.phase)
+    first_s, last_s = seen.slowing.call_s[0], seen.slowing.call_s[-1]
+    # Back on the way to where it began: the growth was passing.
+    return None if now_s is not None and now_s < math.sqrt(first_s * last_s) else seen.slowing
+
+
 def slowing(seen: Observations, progress: Progress) -> Iterator[Observed]:
     """Says it where :mod:`probes.pace` finds one."""
-    found = progress.slowing()
+    found = current(seen, progress)
     if found is None:
         return
     milliseconds = ", ".join(f"{call_s * 1e3:.3g}" for call_s in found.call_s)

@@ -117,3 +117,14 @@ def test_noise_alone_is_never_told(seed: int, noise: float, seconds: float) -> N
         return 0.02 * source.lognormvariate(0.0, noise)
 
     assert follow(seconds, env__step=noisy, policy=noisy, callback=noisy) is None
+
+
+def test_what_a_call_took_lately_is_told() -> None:
+    pace = Pace()
+    assert pace.recent_call_s("callback") is None
+    count, total_s = 0, 0.0
+    for at in range(60):
+        count, total_s = count + 10, total_s + 10 * (0.01 if at < 40 else 0.05)
+        pace.add(float(at), {name: PhaseTotal(count, total_s, 0.0) for name in ("env.step", "callback")})
+    assert pace.recent_call_s("callback") == pytest.approx(0.05)
+    assert pace.recent_call_s("save") is None

@@ -13,7 +13,8 @@ from probes.agent.recorder import Recorder, phase_id
 from probes.diagnose import diagnose
 from probes.evidence import Ending, collect
 from probes.observer import Look, Observations
-from probes.progress import OUTSIDE_SILENCE_FLOOR_S, Progress, top_phase
+from probes.pace import Slowing
+from probes.progress import OUTSIDE_SILENCE_FLOOR_S, Progress, Standstill, top_phase
 from probes.stacks import Dump, Frame, ThreadStack
 from probes.system import procfs
 from probes.verdicts import Verdict
@@ -315,3 +316,58 @@ def test_how_a_run_ended_is_read_from_its_status(ending: Ending, verdict: Verdic
     result = diagnose(["python"], seen, run.progress, ending, run.now + 5 * S, {})
     assert result.verdict is verdict
     assert result.summary.endswith(".")
+
+
+SLOWING = Slowing("callback", (0.01, 0.012, 0.015, 0.02, 0.03, 0.04), 2.0, 0.6, "env.step", 1.0)
+
+
+@pytest.mark.parametrize(("lately_s", "told"), [(None, True), (0.045, True), (0.03, True), (0.011, False)])
+def test_a_slowdown_once_established_stands_until_later_calls_contradict(
+    lately_s: float | None, told: bool, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.enter("learn", "collect")
+    run.step(5)
+    run.poll(1)
+    monkeypatch.setattr(run.progress, "recent_call_s", lambda phase: lately_s)
+    seen = Observations(run.now, slowing=SLOWING, slowing_ns=run.now + S)
+    result = diagnose(["python"], seen, run.progress, Ending(0, None, 30.0, "", None), run.now + 30 * S, {})
+    assert (result.verdict is Verdict.SLOWDOWN) is told
+    if told:
+        assert result.phase == "callback"
+
+
+def silent_rollouts(run: Run, lasting: tuple[float, ...]) -> None:
+    """A callback without any event after each rollout."""
+    run.enter("learn", "collect")
+    for number, seconds in enumerate(lasting):
+        (callback,) = run.enter("callback")
+        run.step(100 * (number + 1))
+        start = run.recorder.words[layout.STEP_NS]
+        run.poll(0.1)
+        for standstill in run.progress.standstills:
+            standstill.ended = True
+        run.progress.standstills.append(
+            Standstill(100, start, start + int(seconds * S), ("learn", "collect", "callback"), 0, ended=True)
+        )
+        run.leave(callback)
+    run.poll(0.2)
+
+
+@pytest.mark.parametrize(
+    ("lasting", "run_s", "verdict"),
+    [
+        ((8.0, 9.0), 20.0, Verdict.SLOW_PHASE),
+        ((8.0,), 9.0, Verdict.HEALTHY),  # once: a beginning
+        ((4.0, 4.0), 60.0, Verdict.HEALTHY),  # little of the run
+    ],
+)
+def test_silences_that_are_most_of_a_run_are_told_in_the_end(
+    lasting: tuple[float, ...], run_s: float, verdict: Verdict, run: Run
+) -> None:
+    silent_rollouts(run, lasting)
+    assert run.progress.state is not None
+    seen = Observations(run.progress.state.last_event_ns - int(run_s * S))
+    result = diagnose(["python"], seen, run.progress, Ending(0, None, run_s, "", None), run.now, {})
+    assert result.verdict is verdict
+    if verdict is Verdict.SLOW_PHASE:
+        assert result.phase == "callback"

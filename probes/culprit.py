@@ -30,6 +30,9 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         if verdict is Verdict.BLOCKED
         else next((details[kind] for kind in WORKER_KINDS if kind in details), None)
     )
+    if verdict is Verdict.BLOCKED and worker is not None and not str(worker["process"]).startswith("worker"):
+        # A helper of the program's that is gone: what is left to look at is where the training waits for it.
+        worker = None
     if worker is not None and verdict in (Verdict.EXCEPTION, Verdict.OOM, Verdict.CRASH, Verdict.BLOCKED):
         # The main process's own stack is the same for a worker that is dead, that spins and that is only slow.
         return _innermost(_listed(worker["frames"]), worker["process"])

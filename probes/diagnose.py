@@ -206,6 +206,8 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
     if verdict is Verdict.DEADLOCK and cycle is not None:
         processes = cycle["processes"]
         assert isinstance(processes, list)  # noqa: S101 - evidence's own names
+        if len(set(processes)) == 1:
+            return f"deadlocked: threads of {processes[0]} wait for each other"
         return f"deadlocked: {' and '.join(dict.fromkeys(processes))} wait for each other"
     if verdict is Verdict.BLOCKED and dead is not None:
         return f"blocked: it waits for ever on {dead['who']}, which {dead['says']}"
@@ -216,6 +218,8 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
         return f"blocked: it waits on {details['waits-on-peer']['who']}, which is no part of it"
     if verdict is Verdict.BLOCKED and "stopped" in details:
         return f"blocked: {it} is stopped"
+    if verdict is Verdict.SPIN and "naps-in-a-loop" in details:
+        return f"spinning: {it} sleeps and starts over again and again without a single event of progress"
     return {
         Verdict.DEADLOCK: f"deadlocked: {it} waits on a lock that nobody releases",
         Verdict.BLOCKED: f"blocked: {it} waits on something outside itself",

@@ -126,6 +126,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     # Who waits for whom. What the one at the end of the chain does is told by the evidence above.
     "waits-on-peer": {},
     "wait-graph": {},
+    "beside": {},
     "waits-for-a-while": {_DEAD: 1},
     "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2, _DOWN: -6},
     "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3, _DOWN: -6},

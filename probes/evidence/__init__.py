@@ -7,6 +7,7 @@ What an observation speaks for is not decided here but in :mod:`probes.judge`.
 from __future__ import annotations
 
 from probes.evidence.attached import attached, moves
+from probes.evidence.beside import beside
 from probes.evidence.corruption import KINDS as CORRUPTION_KINDS
 from probes.evidence.corruption import corruption
 from probes.evidence.death import deaths, heap_message
@@ -58,6 +59,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     if not well:
         found += silence(seen, progress)
         found += waiting(seen, progress, ended)
+        found += beside(seen, progress)
     if well or not seen.looks:
         found += silent_stretches(seen, progress)
     state = progress.state

@@ -56,21 +56,25 @@ class Call:
     """What it opens."""
     timed: bool | None = False
     """Whether it gives up by itself after some time; None if unknown."""
+    shared: bool = False
+    """Of a lock: whether other processes can have it too."""
+    resumed: bool = False
+    """The call was interrupted and is gone on with: which it was, its number does not tell any more."""
 
 
 _X86_64 = {
     0: "read", 1: "write", 2: "open", 7: "poll", 16: "ioctl", 17: "pread64", 19: "readv", 20: "writev", 23: "select",
     34: "pause", 35: "nanosleep", 42: "connect", 43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg",
     47: "recvmsg", 61: "wait4", 72: "fcntl", 73: "flock", 74: "fsync", 128: "rt_sigtimedwait", 202: "futex",
-    230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 257: "openat", 270: "pselect6", 271: "ppoll",
-    281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
+    219: "restart_syscall", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 257: "openat", 270: "pselect6",
+    271: "ppoll", 281: "epoll_pwait", 288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
 }  # fmt: skip
 _AARCH64 = {
     22: "epoll_pwait", 25: "fcntl", 29: "ioctl", 32: "flock", 56: "openat", 63: "read", 64: "write", 65: "readv",
     66: "writev", 67: "pread64", 72: "pselect6", 73: "ppoll", 82: "fsync", 95: "waitid", 98: "futex",
-    101: "nanosleep", 115: "clock_nanosleep", 137: "rt_sigtimedwait", 202: "accept", 203: "connect", 206: "sendto",
-    207: "recvfrom", 211: "sendmsg", 212: "recvmsg", 242: "accept4", 243: "recvmmsg", 260: "wait4",
-    441: "epoll_pwait2",
+    101: "nanosleep", 115: "clock_nanosleep", 128: "restart_syscall", 137: "rt_sigtimedwait", 202: "accept",
+    203: "connect", 206: "sendto", 207: "recvfrom", 211: "sendmsg", 212: "recvmsg", 242: "accept4", 243: "recvmmsg",
+    260: "wait4", 441: "epoll_pwait2",
 }  # fmt: skip
 NUMBERS = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
@@ -79,6 +83,7 @@ _WRITES = frozenset({"write", "writev", "sendto", "sendmsg", "fsync"})
 _SLEEPS = frozenset({"nanosleep", "clock_nanosleep"})
 _EPOLL = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2"})
 _FUTEX_COMMAND = 0x7F
+_FUTEX_PRIVATE = 0x80
 _FUTEX_WAITS = (0, 6, 9, 11)
 """FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI."""
 _F_SETLKW, _F_OFD_SETLKW = 7, 38
@@ -118,7 +123,11 @@ def decode(pid: int, syscall: procfs.Syscall, machine: str | None = None) -> Cal
         return _polling(name, _select_targets(pid, _int(first), second, third), timed=fifth != 0)
     if name == "futex":
         waits = second & _FUTEX_COMMAND in _FUTEX_WAITS
-        return Call(name, Kind.LOCK if waits else Kind.OTHER, timed=fourth != 0)
+        return Call(
+            name, Kind.LOCK if waits else Kind.OTHER, timed=fourth != 0, shared=waits and not second & _FUTEX_PRIVATE
+        )
+    if name == "restart_syscall":
+        return Call(name, Kind.OTHER, timed=None, resumed=True)
     if name == "wait4":
         return Call(name, Kind.CHILD, child=max(_int(first), 0))
     if name == "waitid":

@@ -38,6 +38,8 @@ class Wait:
     """Whether it gives up by itself after some time; None if unknown."""
     descriptors: tuple[int, ...] = ()
     """Of the files that it waits on."""
+    shared: bool = False
+    """Of a lock: whether other processes can have it too."""
 
     @property
     def node(self) -> Node:
@@ -47,7 +49,8 @@ class Wait:
         return {
             "pid": self.pid, "tid": self.tid, "kind": str(self.kind), "call": self.call, "what": self.what,
             "peers": list(self.peers), "threads": list(self.threads), "for_gil": self.for_gil,
-            "deserted": self.deserted, "descriptors": list(self.descriptors),
+            "deserted": self.deserted, "descriptors": list(self.descriptors), "bystanders": list(self.bystanders),
+            "timed": self.timed, "shared": self.shared,
         }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def _call(pid: int, thread: procfs.ThreadReading) -> Call | None:
         syscall = procfs.syscall(pid, thread.tid)
         if syscall is not None:
             call = decode(pid, syscall)
-            if call is not None:
+            if call is not None and not call.resumed:
                 return call
             break
         # Asked a moment later than its state: one that wakes now and then is back in its call at once.
@@ -86,7 +86,10 @@ def _wait(
     if tid in gil:
         return Wait(pid, tid, Kind.LOCK, call.name, "the interpreter's lock", threads=(gil[tid],), for_gil=True)
     if call.kind is Kind.LOCK:
-        return Wait(pid, tid, call.kind, call.name, "", threads=_joined(tid, python), timed=call.timed)
+        return Wait(
+            pid, tid, call.kind, call.name, "", threads=_joined(tid, python), timed=call.timed,
+            shared=call.shared,
+        )  # fmt: skip
     if call.kind is Kind.CHILD:
         peers = (call.child,) if call.child else _children(pid)
         return Wait(pid, tid, call.kind, call.name, "the end of a child process", peers=peers)

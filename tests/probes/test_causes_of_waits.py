@@ -11,6 +11,7 @@ from probes import causes
 from probes.causes import CAUSES, Finding
 from probes.diagnosis import Culprit
 from probes.verdicts import Verdict
+from tests.probes.test_causes_of_queues import FITS as QUEUES
 
 ME = Culprit("step", "/me/train.py", 3, None, None)
 WORKER = Culprit("step", "/me/train.py", 3, None, None, "worker 1")
@@ -163,7 +164,7 @@ MISSES = {
 
 def test_every_cause_has_its_evidence_here_or_beside() -> None:
     beside = {"recurrent-update-loop", "lstm-batch-first", "n-steps-changed"}
-    assert {cause.id for cause in CAUSES} == FITS.keys() | beside
+    assert {cause.id for cause in CAUSES} == FITS.keys() | beside | {cause_id for cause_id, _ in QUEUES.values()}
 
 
 @pytest.mark.parametrize("cause_id", FITS)

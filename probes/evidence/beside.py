@@ -1,0 +1,141 @@
+"""Who is beside a thread that waits: whether anybody is left who could end its wait, or all others stand as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from probes import code, workers
+from probes.evidence.observed import Observed
+from probes.evidence.waiting import subject_of
+from probes.observer import Look, Observations
+from probes.progress import Progress
+from probes.stacks import Frame
+from probes.waits import Kind
+from probes.waits.graph import Node
+from probes.waits.subject import Subject
+
+_KEPT_FRAMES = 40
+_MAX_NAMED = 4
+_BYSTANDERS = frozenset({"tqdm", "tensorboard"})
+"""Libraries whose threads wake now and then for their own sake: none of them ends another's wait."""
+
+
+def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """The other threads and processes of the family, if the thread that the silence is about stands still."""
+    looks = seen.looks
+    if len(looks) < 2:
+        return
+    last = looks[-1]
+    subject = subject_of(seen, progress)
+    if not _stands(looks, subject.node):
+        return
+    main, numbered = workers.trainer(seen, progress), workers.numbers(seen, progress)
+    threads = [
+        _described(looks, (subject.pid, tid))
+        for tid in _python_threads(last, subject.pid)
+        if tid != subject.tid and not _is_bystander(_frames(last, (subject.pid, tid)))
+    ]
+    processes = [
+        {
+            "process": workers.label(process.pid, main, numbered),
+            **_described(looks, (process.pid, process.pid)),
+            "stands": _all_stand(looks, process.pid),
+        }
+        for process in last.processes
+        if process.state not in ("Z", "X")
+    ]
+    label = workers.label(subject.pid, main, numbered)
+    yield Observed(
+        "beside",
+        seen.at_s(last.at_ns),
+        f"{_threads_in_words(threads, label)}; {_processes_in_words(processes, subject)}",
+        {
+            "pid": subject.pid,
+            "tid": subject.tid,
+            "process": label,
+            "wait": last.waits.waits[subject.node].to_json(),
+            "threads": threads,
+            "processes": processes,
+        },
+    )
+
+
+def _threads_in_words(threads: list[dict[str, Any]], label: str) -> str:
+    if not threads:
+        return f"{label} has no other Python thread"
+    standing = [thread for thread in threads if thread["stands"]]
+    places = ", ".join(thread["where"] for thread in threads[:_MAX_NAMED])
+    if len(standing) == len(threads):
+        which = "its only other Python thread stands" if len(threads) == 1 else f"all {len(threads)} others stand"
+        return f"of {label} {which} still as well ({places})"
+    return f"of the {len(threads)} other Python threads of {label} {len(standing)} stand still ({places})"
+
+
+def _processes_in_words(processes: list[dict[str, Any]], subject: Subject) -> str:
+    others = [process for process in processes if process["pid"] != subject.pid]
+    standing = [process for process in others if process["stands"]]
+    if not others:
+        return "no other process is alive"
+    if len(standing) == len(others):
+        return "the other process stands still too" if len(others) == 1 else f"all {len(others)} others stand still too"
+    return f"of {len(others)} other processes {len(standing)} stand still"
+
+
+def _described(looks: list[Look], node: Node) -> dict[str, Any]:
+    last = looks[-1]
+    frames = _frames(last, node)
+    wait = last.waits.waits.get(node)
+    return {
+        "pid": node[0],
+        "tid": node[1],
+        "stands": _stands(looks, node),
+        "where": _where(frames),
+        "frames": [[frame.function, frame.file, frame.line] for frame in frames[:_KEPT_FRAMES]],
+        "wait": wait.to_json() if wait is not None else None,
+    }
+
+
+def _where(frames: tuple[Frame, ...]) -> str:
+    """The innermost call of the user's or a library's, or just the innermost."""
+    shown = next((frame for frame in frames if not code.is_engine(frame.file)), frames[0] if frames else None)
+    return shown.short if shown is not None else "unseen"
+
+
+def _all_stand(looks: list[Look], pid: int) -> bool:
+    tids = _python_threads(looks[-1], pid)
+    return bool(tids) and all(
+        _stands(looks, (pid, tid)) or _is_bystander(_frames(looks[-1], (pid, tid))) for tid in tids
+    )
+
+
+def _stands(looks: list[Look], node: Node) -> bool:
+    """Whether a thread was at the same line at every look, in a wait that has no end of its own."""
+    stacks = {_frames(look, node) for look in looks}
+    waits = [look.waits.waits.get(node) for look in looks]
+    return (
+        len(stacks) == 1
+        and stacks != {()}
+        and all(
+            wait is not None and wait.kind is not Kind.SLEEP and not wait.timed and not wait.for_gil for wait in waits
+        )
+    )
+
+
+def _python_threads(look: Look, pid: int) -> list[int]:
+    taken = look.dumps.get(pid)
+    return [thread.tid for thread in taken.threads if thread.frames] if taken is not None else []
+
+
+def _frames(look: Look, node: Node) -> tuple[Frame, ...]:
+    """A thread's stack, innermost first, the agent's frames left out."""
+    taken = look.dumps.get(node[0])
+    for thread in taken.threads if taken is not None else ():
+        if thread.tid == node[1]:
+            return tuple(frame for frame in thread.frames if not code.is_ours(frame.file))
+    return ()
+
+
+def _is_bystander(frames: tuple[Frame, ...]) -> bool:
+    owners = {code.library(frame.file) for frame in frames} - {"python"}
+    return bool(owners) and owners <= _BYSTANDERS

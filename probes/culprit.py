@@ -38,7 +38,7 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         return _innermost(_listed(worker["frames"]), worker["process"])
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):
         error = details.get("uncaught-exception") or details.get("memory-error")
-        return _innermost(_frames(error["frames"])[::-1]) if error else None
+        return _of_error(error) if error else None
     if verdict is Verdict.CORRUPTION:
         writer = first_corruption(evidence).detail["writer"]
         return make(str(writer["function"]), str(writer["file"]), writer["line"]) if writer else None
@@ -65,6 +65,15 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
             stack = chain.get("nearest")
         return _innermost(_listed(stack["frames"]), stack["process"]) if stack else None
     return None
+
+
+def _of_error(error: dict[str, Any]) -> Culprit | None:
+    """Where an error was raised; if a library only refused what an environment had given it, that environment."""
+    blamed = _innermost(_frames(error["frames"])[::-1])
+    giver = error.get("observation_of")
+    if giver is not None and (blamed is None or blamed.library is not None):
+        return make(giver["function"], giver["file"], giver["line"])
+    return blamed
 
 
 def _function(frames: Sequence[Frame]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from probes.agent.death import SIGNALS
 from probes.progress import Progress
 from probes.stacks import Dump, Frame, StackError, ThreadStack, dump
-from probes.system import procfs
+from probes.system import mappings, procfs
 
 _HANDLER = "sleep"
 """The libc function that the agent made the handler of fatal signals."""
@@ -38,6 +38,8 @@ class Death:
     """
     full_stack_bytes: int | None = None
     """Size of its stack if that was full; None if it was not."""
+    mappings: tuple[mappings.BrokenMapping, ...] = ()
+    """Of a bus error: the mapped files that have not all their bytes."""
 
 
 class DeathWatch:
@@ -76,6 +78,7 @@ class DeathWatch:
         """None if the program itself changed the signal's disposition, or py-spy can't read the process."""
         at_ns = time.monotonic_ns()
         full_stack_bytes = procfs.overflowed_stack(pid) if number == signal.SIGSEGV else None
+        broken = mappings.broken(pid) if number == signal.SIGBUS else ()
         try:
             taken = dump(pid, at_ns, native=True)
         except StackError as error:
@@ -92,7 +95,7 @@ class DeathWatch:
         # Its disposition is the default again: the same signal once more is the death it was held from.
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-        return Death(pid, procfs.signal_name(number), at_ns, thread, full_stack_bytes)
+        return Death(pid, procfs.signal_name(number), at_ns, thread, full_stack_bytes, broken)
 
     def _keep(self, taken: Dump, number: int) -> None:
         with suppress(OSError):

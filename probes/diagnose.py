@@ -33,7 +33,9 @@ def diagnose(
     facts = (recording.text("facts") if recording else None) or {}
     blamed = culprit.find(judgement.verdict, judgement.evidence, seen, progress)
     phase, step = _where(judgement, details, seen, progress)
-    cause = causes.recognise(Finding(judgement.verdict, phase, blamed, details, facts))
+    surroundings = environment.describe(facts, seen.samples[-1].gpus if seen.samples else None)
+    known = {**facts, "wsl": True} if surroundings["wsl"] else facts
+    cause = causes.recognise(Finding(judgement.verdict, phase, blamed, details, known))
     death = details.get("ended-by-signal") or details.get("worker-killed")
     heap_message = details.get("heap-message", {}).get("message")
     state = progress.state
@@ -64,7 +66,7 @@ def diagnose(
         alternatives=judgement.alternatives,
         signal=Signal(death["signal"], heap_message) if death else None,
         environment={
-            **environment.describe(facts, seen.samples[-1].gpus if seen.samples else None),
+            **surroundings,
             "training": facts or None,
         },
         artifacts=artifacts,

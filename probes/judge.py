@@ -75,11 +75,15 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "memory-error": {_OOM: 8, _H: -6, _EXC: -1, _SLOW: -3, _DOWN: -6},
     "uncaught-exception": {_EXC: 6, _H: -6, _CRASH: -3, _SLOW: -3, _DOWN: -6},
     "heap-message": {_CRASH: 3, _EXC: -2},
+    # Helpers that abort say the same: it tells why a process ended, not that it was this one.
+    "last-words": {},
+    "broken-mapping": {_CRASH: 3, _EXC: -3},
     "death-stack": {_CRASH: 3, _EXC: -3},
     "steady": {_H: 2, _SLOW: -2, _DEAD: -3, _SPIN: -3, _BLOCK: -3},
     "step-stands-still": {_SLOW: 2, _H: -0.5, _DEAD: -3, _BLOCK: -3, _SPIN: -1},
     # Six stretches in order while another phase keeps its pace: hardly ever by chance. An end of any kind comes on top.
     "ever-slower": {_DOWN: 10, _H: -3, _SLOW: -2},
+    "slow-part": {},
     "episode-without-end": {_SLOW: 2, _H: -2},
     "subnormal-numbers": {_SLOW: 6, _H: -3},
     "padded-update": {_SLOW: 4, _H: -2},
@@ -110,6 +114,8 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "peer-sleeps": {_BLOCK: 2, _DEAD: -1, _SPIN: -2},
     "trained-but-stays": {_HANG: 7, _DEAD: -3, _BLOCK: -3, _SPIN: -3, _H: -2},
     "starting-up": {_H: 2, _SPIN: -2, _BLOCK: -1.5},
+    # What a program does with its model afterwards has no marks.
+    "trained": {_H: 2, _SPIN: -3, _BLOCK: -1.5},
     "unseen": {},
     "waits": {},
     "native-stack": {},
@@ -127,6 +133,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "waits-on-peer": {},
     "wait-graph": {},
     "beside": {},
+    "forked-waits-on-lock": {},
     "waits-for-a-while": {_DEAD: 1},
     "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2, _DOWN: -6},
     "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3, _DOWN: -6},

@@ -129,6 +129,7 @@ class Observer:
         self._sampler: Sampler | None = None
         self._profiled_standstills = 0
         self._profiled_slowing = False
+        self._profiles_natively = True
         self._census_asked = 0
         self._watch = death.DeathWatch(folder / "stacks") if stacks and not foreign else None
 
@@ -276,9 +277,11 @@ class Observer:
         ):
             self._profiled_standstills = standstills
             self._profiled_slowing = self.seen.slowing_ns is not None
+            # What grows is most often handed to native code, of which a Python stack shows nothing.
+            native = slowing and not still and self._profiles_natively
             path = self._folder / f"profile-{len(self.seen.profiles) + 1}.speedscope.json"
             try:
-                self._sampler = Sampler(recording.pid, path, _PROFILE_S)
+                self._sampler = Sampler(recording.pid, path, _PROFILE_S, native=native)
             except StackError as error:
                 self._fail(str(error))
 
@@ -293,4 +296,7 @@ class Observer:
         profile = self._sampler.finish()
         if profile is not None and profile.samples:
             self.seen.profiles.append(profile)
+        elif self._sampler.native:
+            # Native stacks can't be had everywhere: once more without.
+            self._profiles_natively = self._profiled_slowing = False
         self._sampler = None

@@ -85,15 +85,18 @@ class Sampler:
     :param pid: the process to sample.
     :param path: where the speedscope file goes.
     :param duration_s: for how long.
+    :param native: also what native code does, for which the process is stopped for some milliseconds each time.
     :raises StackError: py-spy is missing or can't be started.
     """
 
-    def __init__(self, pid: int, path: Path, duration_s: int) -> None:
+    def __init__(self, pid: int, path: Path, duration_s: int, *, native: bool = False) -> None:
         self.pid = pid
+        self.native = native
         self.path = path
         command = [
-            find_py_spy(), "record", "--nonblocking", "--threads", "--full-filenames", "--format", "speedscope",
-            "--rate", str(RATE_HZ), "--duration", str(duration_s), "--output", str(path), "--pid", str(pid),
+            find_py_spy(), "record", "--native" if native else "--nonblocking", "--threads", "--full-filenames",
+            "--format", "speedscope", "--rate", str(RATE_HZ), "--duration", str(duration_s), "--output", str(path),
+            "--pid", str(pid),
         ]  # fmt: skip
         try:
             self._process = subprocess.Popen(

@@ -7,7 +7,8 @@ from typing import Any
 
 _MEMORY_TYPES = frozenset({"MemoryError", "_ArrayMemoryError", "OutOfMemoryError"})
 _MEMORY_MESSAGES = re.compile(
-    r"can't allocate memory|cannot allocate memory|out of memory|std::bad_alloc|failed to allocate|^\[Errno 12\]",
+    r"can't allocate memory|cannot allocate memory|out of memory|not enough memory|std::bad_alloc|failed to allocate|"
+    r"^\[Errno 12\]",
     re.IGNORECASE,
 )
 

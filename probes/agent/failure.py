@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from . import layout
+from . import giver, layout
 from .marks import Failure
 from .recorder import recorder
 
@@ -53,7 +53,16 @@ def _describe(kind: type[BaseException], error: BaseException, trace: TracebackT
         "step": Failure.step if known else recorder.words[layout.STEP],
         "frames": frames,
         "children": _ended_children(kind),
+        "observation_of": _giver(error, trace),
     }
+
+
+def _giver(error: BaseException, trace: TracebackType | None) -> dict[str, Any] | None:
+    try:
+        return giver.describe(error, trace)
+    except Exception as own:  # noqa: BLE001
+        recorder.fault("giver", own)
+        return None
 
 
 def _ended_children(kind: type[BaseException]) -> list[dict[str, Any]]:

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from probes import code
 from probes.diagnosis import Culprit
 from probes.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Error:
+    """An error as a matcher looks at it."""
+
+    type: str
+    """Without its module; empty if unknown."""
+    message: str
+    frames: tuple[tuple[str, str], ...]
+    """Function and file, innermost first."""
+
+    def raised_in(self, functions: Iterable[str], file: str) -> bool:
+        """
+        Whether the code that raised it is one of these functions; a comprehension is a part of its function.
+
+        :param file: a part of its file's path.
+        """
+        function, path = next((frame for frame in self.frames if not code.is_comprehension(frame[0])), ("", ""))
+        return function in functions and file in path
+
+    def passed(self, functions: Iterable[str], file: str) -> bool:
+        """Whether one of these functions was on the way to the place that raised it."""
+        return any(function in functions and file in path for function, path in self.frames)
 
 
 @dataclass(frozen=True)
@@ -39,6 +63,19 @@ class Finding:
             return own[-1]
         kinds = ("waits-outside", "waits-on-lock", "waits-for-a-while", "waits")
         return next((found for kind in kinds if (found := self.details.get(kind, {}).get("wait")) is not None), None)
+
+    @property
+    def error(self) -> Error | None:
+        """The error that ended the run, or the worker whose end ended it; None if none did."""
+        kinds = ("worker-raised", "worker-out-of-memory", "uncaught-exception", "memory-error")
+        found = next((self.details[kind] for kind in kinds if kind in self.details), None)
+        if found is None:
+            return None
+        rows = found.get("frames") or []
+        if rows and isinstance(rows[0], dict):
+            rows = [(row["function"], row["file"]) for row in reversed(rows)]
+        frames = [(code.bare(row[0]), row[1]) for row in rows]
+        return Error(str(found.get("type") or ""), str(found.get("message") or ""), tuple(frames))
 
     @property
     def frames(self) -> list[tuple[str, str]]:

@@ -7,13 +7,15 @@ What an observation speaks for is not decided here but in :mod:`probes.judge`.
 from __future__ import annotations
 
 from probes.evidence.attached import attached, moves
-from probes.evidence.beside import beside
+from probes.evidence.beside import beside, forked
 from probes.evidence.corruption import KINDS as CORRUPTION_KINDS
 from probes.evidence.corruption import corruption
 from probes.evidence.death import deaths, heap_message
 from probes.evidence.ending import ending_of, exception
+from probes.evidence.last_words import last_words
 from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
+from probes.evidence.slow_part import slow_part
 from probes.evidence.slowing import slowing
 from probes.evidence.stretches import silent_stretches
 from probes.evidence.system import memory, threads_and_cores, throttling
@@ -40,6 +42,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     if ending is not None:
         found += ending_of(ending, progress)
         found += heap_message(seen, ending)
+        found += last_words(seen, ending)
     ended = ended_workers(seen, progress, ending)
     of_worker = list(worker_ended(ended, progress, ending))
     found += of_worker
@@ -53,6 +56,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += gradient_steps(seen, progress)
     found += update_calls(seen, progress)
     found += slowing(seen, progress)
+    found += slow_part(seen, progress)
     found += samples(seen, progress)
     # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
     well = (ending is not None and ending.by_us is None and ending.status == 0) or moves(seen, progress)
@@ -60,6 +64,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
         found += silence(seen, progress)
         found += waiting(seen, progress, ended)
         found += beside(seen, progress)
+        found += forked(seen, progress)
     if well or not seen.looks:
         found += silent_stretches(seen, progress)
     state = progress.state

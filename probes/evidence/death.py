@@ -19,6 +19,8 @@ def deaths(seen: Observations) -> Iterator[Observed]:
     for death in seen.deaths:
         if death.full_stack_bytes is not None:
             yield _overflow(seen, death, death.full_stack_bytes)
+        if death.mappings:
+            yield _broken(seen, death)
         if death.thread.frames:
             yield _stack(seen, death)
 
@@ -55,6 +57,29 @@ def _overflow(seen: Observations, death: Death, full_bytes: int) -> Observed:
         f"process {death.pid} died with its main thread's stack of {full_bytes / 1e6:.1f} MB full: "
         f"calls that never return, or too deep a recursion{unread}",
         {"signal": death.signal, "pid": death.pid, "stack_bytes": full_bytes},
+    )
+
+
+def _broken(seen: Observations, death: Death) -> Observed:
+    """Files whose bytes were not there as the process wanted them."""
+    told = "; ".join(
+        f"{item.path} needs more room than its file system has left"
+        if item.full
+        else f"{item.path} has {item.file_bytes} bytes by now and is mapped up to byte {item.mapped_bytes}"
+        for item in death.mappings
+    )
+    return Observed(
+        "broken-mapping",
+        seen.at_s(death.at_ns),
+        f"a file that process {death.pid} has mapped had not all its bytes as it died of {death.signal}: {told}",
+        {
+            "signal": death.signal,
+            "pid": death.pid,
+            "mappings": [
+                {"path": item.path, "mapped": item.mapped_bytes, "bytes": item.file_bytes, "full": item.full}
+                for item in death.mappings
+            ],
+        },
     )
 
 

@@ -64,6 +64,7 @@ def worker_ended(ended: Sequence[PostMortem], progress: Progress, ending: Ending
             "says": worker.says,
             "signal": worker.signal,
             "exit_code": worker.exit_code,
+            "type": worker.error["type"] if worker.error is not None else None,
             "message": worker.error["message"] if worker.error is not None else None,
             "frames": [list(frame) for frame in frames],
         },

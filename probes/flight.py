@@ -50,6 +50,8 @@ class State:
     census_done: int
     worker: int | None
     """Which worker of a vectorised environment the process is, from 0; None if it is none."""
+    threads_left_behind: int
+    """How many other Python threads its parent had when it was forked; 0 if it was not."""
     exit_ns: int
     stack: tuple[tuple[str, int], ...]
     """Open phases, outermost first, each with when it was entered (monotonic ns); 0 if that is not known."""
@@ -194,6 +196,7 @@ class FlightRecording:
             optimizer_steps=words[layout.OPTIMIZER_STEPS],
             census_done=words[layout.CENSUS_DONE],
             worker=words[layout.WORKER_INDEX] if words[layout.WORKER_INDEX] >= 0 else None,
+            threads_left_behind=words[layout.THREADS_LEFT_BEHIND],
             exit_ns=words[layout.EXIT_NS],
             stack=tuple(stack),
             phases=phases,

@@ -106,6 +106,8 @@ OPTIMIZER_STEPS = 16
 """On any thread; a step that an optimizer takes inside another's is part of that."""
 WORKER_INDEX = 17
 """Which worker of a vectorised environment the process is, from 0; -1 when it is none."""
+THREADS_LEFT_BEHIND = 18
+"""How many other Python threads its parent had when this process was forked from it."""
 STACK = 32
 """Open phases, outermost first: pairs (phase id + 1, entered ns); the first that is 0 ends them."""
 UNTIMED = 256

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from . import death, failure, hooks, layout, remedies
+from . import death, failure, forking, hooks, layout, remedies
 from .patches import PATCHES
 from .recorder import recorder
 
@@ -41,6 +41,7 @@ def start() -> None:
         recorder.fault("death", error)
     _expect_threads()
     os.register_at_fork(after_in_child=recorder.after_fork_in_child)
+    forking.watch()
     unopened = failure.install(open_recorder)
     patches = {**{name: opening(patch) for name, patch in PATCHES.items()}, **unopened}
     hooks.install(remedies.with_remedies(patches))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from probes import code, workers
@@ -17,6 +18,8 @@ from probes.waits.subject import Subject
 
 _KEPT_FRAMES = 40
 _MAX_NAMED = 4
+_LOCKS = ("PyThread_acquire_lock", "PyMutex_Lock", "_PyMutex_Lock")
+"""Functions of the interpreter that take a lock, by how their names begin."""
 _BYSTANDERS = frozenset({"tqdm", "tensorboard"})
 """Libraries whose threads wake now and then for their own sake: none of them ends another's wait."""
 
@@ -58,6 +61,59 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "threads": threads,
             "processes": processes,
         },
+    )
+
+
+def forked(seen: Observations, progress: Progress) -> Iterator[Observed]:
+    """Processes forked from one with several threads that wait, alone, for a lock of their own."""
+    looks = seen.looks
+    if len(looks) < 2:
+        return
+    main, numbered = workers.trainer(seen, progress), workers.numbers(seen, progress)
+    parents = looks[-1].waits.parents
+    for recording, state in progress.states():
+        node = recording.pid, recording.pid
+        wait = looks[-1].waits.waits.get(node)
+        if state.threads_left_behind <= 0 or wait is None or wait.kind is not Kind.LOCK or wait.shared:
+            continue
+        if _python_threads(looks[-1], recording.pid) != [recording.pid] or not _stands(looks, node):
+            continue
+        if not _takes_a_lock(looks, node):
+            continue
+        label = workers.label(recording.pid, main, numbered)
+        number = state.threads_left_behind
+        yield Observed(
+            "forked-waits-on-lock",
+            seen.at_s(looks[-1].at_ns),
+            f"{label} was forked while its parent had {number} other thread{'s' if number > 1 else ''}, which a fork "
+            f"leaves behind; it waits for a lock in {_where(_frames(looks[-1], node))}, and has no other thread itself",
+            {
+                "pid": recording.pid,
+                "parent": parents.get(recording.pid),
+                "process": label,
+                "threads_left_behind": number,
+                "frames": [[f.function, f.file, f.line] for f in _frames(looks[-1], node)[:_KEPT_FRAMES]],
+            },
+        )
+        return
+
+
+def _takes_a_lock(looks: list[Look], node: Node) -> bool:
+    """Whether a thread is in the interpreter's own function for it, as its native stack shows, and in no condition."""
+    frames = _frames(looks[-1], node)
+    if not frames or (code.bare(frames[0].function), code.library(frames[0].file)) == ("wait", "python"):
+        return False
+    stacks = [
+        thread.frames
+        for look in looks
+        if node[0] in look.native
+        for thread in look.native[node[0]].threads
+        if thread.tid == node[1]
+    ]
+    return any(
+        frame.function.startswith(_LOCKS)
+        for stack in stacks
+        for frame in takewhile(lambda frame: frame.is_native, stack)
     )
 
 

@@ -68,7 +68,11 @@ def standing(
         "processes": [*main, *processes],
         "wait": on,
     }
-    seen = {"stack-still": {"frames": rows(frames), "process": "main"}, kind: {"pid": 7, "wait": on}, "beside": beside}
+    seen: dict[str, dict[str, Any]] = {
+        "stack-still": {"frames": rows(frames), "process": "main"},
+        kind: {"pid": 7, "wait": on},
+        "beside": beside,
+    }
     return Finding(verdict, "collect", ME, {**seen, **(chains or {})}, {})
 
 
@@ -108,6 +112,25 @@ POOL = standing(
     chains={"wait-cycle": chain(wait("lock", threads=[8]), wait("lock", tid=8, threads=[7]))},
 )
 NAPS = Finding(SPIN, "collect", ME, {"naps-in-a-loop": {"pid": 7}, "stack-still": {"frames": rows((MINE,))}}, {})
+HOOK = ("hook", "/me/train.py")
+FORKED = {"pid": 9, "parent": 7, "process": "worker 0", "threads_left_behind": 1, "frames": rows((HOOK, MINE))}
+IN_CHILD = replace(
+    standing(DEADLOCK, HOOK, MINE),
+    details={
+        "stack-still": {"frames": rows((HOOK, MINE)), "process": "worker 0"},
+        "forked-waits-on-lock": FORKED,
+        "beside": {"pid": 9, "tid": 9, "process": "worker 0", "threads": [], "processes": [], "wait": wait("lock", 9)},
+    },
+)
+IN_POOL = standing(
+    DEADLOCK,
+    CONDITION,
+    EVENT,
+    ("wait", f"{LIB}/multiprocessing/pool.py"),
+    MINE,
+    processes=(process("worker 0", 9, HOOK, on=wait("lock", 9)),),
+    chains={"forked-waits-on-lock": FORKED},
+)
 
 FITS = {
     "its consumer is gone": ("queue-full", FULL),
@@ -134,6 +157,8 @@ FITS = {
     "a party is missing": ("barrier-short-of-a-party", SHORT),
     "a thread that needs the joiner's lock": ("joined-thread-waits", JOINED),
     "a task that needs the pool": ("joined-thread-waits", POOL),
+    "a lock held at the fork of a worker": ("fork-with-lock-held", IN_CHILD),
+    "a lock held at the fork of a pool": ("fork-with-lock-held", IN_POOL),
     "a loop with naps": ("retry-for-ever", NAPS),
     "a lock of the parent's": ("worker-waits-for-parent", IN_WORKER),
 }
@@ -165,6 +190,23 @@ MISSES = {
         JOINED, details={**JOINED.details, "beside": {**JOINED.details["beside"], "threads": [BUSY]}}
     ),
     "a lock of two threads": standing(DEADLOCK, MINE, threads=(thread(MINE),)),
+    "a forked worker that took the lock twice": replace(
+        IN_CHILD,
+        details={**IN_CHILD.details, "forked-waits-on-lock": {**FORKED, "frames": rows((HOOK, HOOK, MINE))}},
+    ),
+    "a forked child of another process": replace(
+        IN_POOL, details={**IN_POOL.details, "forked-waits-on-lock": {**FORKED, "parent": 11}}
+    ),
+    "a pool of which one works on": replace(
+        IN_POOL,
+        details={
+            **IN_POOL.details,
+            "beside": {
+                **IN_POOL.details["beside"],
+                "processes": [process("worker 1", 10, MINE, stands=False)],
+            },
+        },
+    ),
     "a loop that computes": replace(NAPS, details={"stack-in-loop": {"frames": rows((MINE,))}}),
     "the worker's own lock": replace(
         IN_WORKER,

@@ -68,6 +68,11 @@ class State:
         return not (self.stack or self.exit_ns or self.optimizer_steps or "learn" in self.phases)
 
     @property
+    def trained(self) -> bool:
+        """Whether it has learnt, and no phase is open any more."""
+        return not self.stack and "learn" in self.phases
+
+    @property
     def phase(self) -> str:
         """The innermost open phase; ``setup`` before any, ``exit`` after the last."""
         if self.stack:

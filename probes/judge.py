@@ -81,6 +81,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "death-stack": {_CRASH: 3, _EXC: -3},
     "steady": {_H: 2, _SLOW: -2, _DEAD: -3, _SPIN: -3, _BLOCK: -3},
     "step-stands-still": {_SLOW: 2, _H: -0.5, _DEAD: -3, _BLOCK: -3, _SPIN: -1},
+    "stood-still-before": {},
     # Six stretches in order while another phase keeps its pace: hardly ever by chance. An end of any kind comes on top.
     "ever-slower": {_DOWN: 10, _H: -3, _SLOW: -2},
     "slow-part": {},

@@ -18,7 +18,9 @@ STANDSTILL_PACES = 20.0
 """A standstill is at least so many of the run's own usual intervals between two steps."""
 SILENCE_FLOOR_S = 2.0
 OUTSIDE_SILENCE_FLOOR_S = 10.0
-"""Before training and after it there is no history: loading data and shutting down take their time."""
+"""Before training there is no history, and loading data takes its time."""
+TRAINED_SILENCE_FLOOR_S = 5.0
+"""After it threads are joined and files are closed, which goes faster."""
 SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
 _KEPT_ITERATIONS = 200
@@ -287,7 +289,8 @@ class Progress:
     def usual_stay_s(self) -> float:
         """The longest that the training process has stayed in its present innermost phase before; 0 if never."""
         training = self._training()
-        if training is None:
+        if training is None or training.state.trained:
+            # Outside any phase it was before, too, but to import and load, of which this is no repetition.
             return 0.0
         known = training.state.phases.get(training.state.phase)
         return max(known.max_s if known else 0.0, training.stays.get(training.state.phase, 0.0))
@@ -295,8 +298,11 @@ class Progress:
     def is_silent(self, now_ns: int) -> bool:
         """Whether no event has come for a time far outside this phase's own history."""
         state = self.state
-        outside = state is not None and (state.starting or state.exit_ns > 0)
-        floor_s = OUTSIDE_SILENCE_FLOOR_S if outside else SILENCE_FLOOR_S
+        floor_s = SILENCE_FLOOR_S
+        if state is not None and state.starting:
+            floor_s = OUTSIDE_SILENCE_FLOOR_S
+        elif state is not None and (state.trained or state.exit_ns > 0):
+            floor_s = TRAINED_SILENCE_FLOOR_S
         return self.silence_s(now_ns) > max(floor_s, SILENCE_FACTOR * self.usual_stay_s())
 
     def update_left_s(self, now_ns: int) -> float | None:

@@ -49,17 +49,12 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += exception(progress, ending, of_a_peer=bool(of_worker))
     found += deaths(seen)
     found += corruption(seen, progress)
-    found += standstills(seen, progress)
-    found += endless_episode(seen, progress)
-    found += padding(seen, progress)
-    found += subnormals(seen, progress)
-    found += gradient_steps(seen, progress)
-    found += update_calls(seen, progress)
+    # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
+    well = (ending is not None and ending.by_us is None and ending.status == 0) or moves(seen, progress)
+    found += _work(seen, progress, silent=bool(seen.looks) and not well)
     found += slowing(seen, progress)
     found += slow_part(seen, progress)
     found += samples(seen, progress)
-    # A run that came to its end by itself was silent on its way there, if at all: it did not hang.
-    well = (ending is not None and ending.by_us is None and ending.status == 0) or moves(seen, progress)
     if not well:
         found += silence(seen, progress)
         found += waiting(seen, progress, ended)
@@ -86,6 +81,20 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     found += memory(seen)
     found += [Observed("not-observed", 0.0, f"could not be observed: {reason}", {}) for reason in seen.failures]
     return found
+
+
+def _work(seen: Observations, progress: Progress, *, silent: bool) -> list[Observed]:
+    """
+    What is known of times in which the step count stood still while work went on.
+
+    :param silent: nothing is heard from inside any more: of that, a standstill which is over tells nothing.
+    """
+    known = list(standstills(seen, progress))
+    if silent and all(still.ended for still in progress.standstills if still.events > 0):
+        return [Observed("stood-still-before", item.at_s, item.says, item.detail) for item in known]
+    for look in (endless_episode, padding, subnormals, gradient_steps, update_calls):
+        known += look(seen, progress)
+    return known
 
 
 __all__ = ["CORRUPTION_KINDS", "PHASE_FUNCTIONS", "WORKER_KINDS", "Ending", "Observed", "collect"]

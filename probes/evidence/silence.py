@@ -64,6 +64,10 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
         )
     elif last.state is not None and last.state.starting:
         yield Observed("starting-up", at, "training has not begun yet: how long that takes, nobody can tell", {})
+    elif last.state is not None and last.state.trained:
+        yield Observed(
+            "trained", at, "training is over: how long it takes what the program does now, nobody can tell", {}
+        )
     if len(looks) < 2:
         return
     first = looks[0]

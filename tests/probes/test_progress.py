@@ -14,7 +14,7 @@ from probes.diagnose import diagnose
 from probes.evidence import Ending, collect
 from probes.observer import Look, Observations
 from probes.pace import Slowing
-from probes.progress import OUTSIDE_SILENCE_FLOOR_S, Progress, Standstill, top_phase
+from probes.progress import OUTSIDE_SILENCE_FLOOR_S, TRAINED_SILENCE_FLOOR_S, Progress, Standstill, top_phase
 from probes.stacks import Dump, Frame, ThreadStack
 from probes.system import procfs
 from probes.verdicts import Verdict
@@ -371,3 +371,45 @@ def test_silences_that_are_most_of_a_run_are_told_in_the_end(
     assert result.verdict is verdict
     if verdict is Verdict.SLOW_PHASE:
         assert result.phase == "callback"
+
+
+def test_what_follows_training_is_looked_at_sooner_than_what_precedes_it_whatever_that_took(run: Run) -> None:
+    run.poll(0.1)
+    run.poll(8)
+    (learn,) = run.enter("learn")
+    run.leave(learn)
+    state = run.progress.state
+    run.poll(8.5)
+    assert run.progress.state is not None
+    assert state is not None
+    assert run.progress.state.trained
+    assert not state.trained
+    left = run.progress.state.last_event_ns
+    assert not run.progress.is_silent(left + 4 * S)
+    assert run.progress.is_silent(max(left, run.now + 8 * S) + int((TRAINED_SILENCE_FLOOR_S + 0.6) * S))
+
+
+@pytest.mark.parametrize("winds_up", [True, False])
+def test_a_program_that_computes_after_training_does_not_spin(*, winds_up: bool, run: Run) -> None:
+    (learn,) = run.enter("learn")
+    run.leave(learn)
+    if winds_up:
+        run.recorder.words[layout.EXIT_NS] = run.now
+    looks = [look(run, 9 + number, state="R", wchan=None, cpu_s=float(number), line=number) for number in range(4)]
+    assert judged(run, looks)[0] is (Verdict.EXIT_HANG if winds_up else Verdict.HEALTHY)
+
+
+def test_a_pause_that_is_over_does_not_speak_against_a_freeze_that_stands(run: Run) -> None:
+    run.enter("learn", "collect")
+    run.step(99)
+    run.enter("env.step")
+    run.poll(0.1)
+    start = run.recorder.words[layout.STEP_NS]
+    run.progress.standstills.append(
+        Standstill(64, start - 30 * S, start - 20 * S, ("learn", "train"), events=200, ended=True)
+    )
+    looks = [look(run, 3 + n, state="S", wchan="unix_stream_read_generic", cpu_s=0.0) for n in range(4)]
+    verdict, kinds = judged(run, looks)
+    assert verdict is Verdict.BLOCKED
+    assert "stood-still-before" in kinds
+    assert "step-stands-still" not in kinds

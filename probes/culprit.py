@@ -20,6 +20,8 @@ _MIN_SHARE = 0.3
 """Of a phase's samples: what has less of them does not explain it."""
 _MIN_OF_CALLER = 0.5
 """Of the samples in the function that calls it."""
+_CALLERS = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium"})
+"""Libraries that call environments, wrappers and callbacks of the user's."""
 
 
 def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, progress: Progress) -> Culprit | None:
@@ -63,7 +65,7 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
             # A helper of the program's: the code to look at is where the training waits for it.
             chain = details.get("wait-cycle") or details.get("waits-on-peer") or {}
             stack = chain.get("nearest")
-        return _innermost(_listed(stack["frames"]), stack["process"]) if stack else None
+        return _innermost(_listed(stack["frames"][stack.get("inside", 0) :]), stack["process"]) if stack else None
     return None
 
 
@@ -73,6 +75,13 @@ def _of_error(error: dict[str, Any]) -> Culprit | None:
     giver = error.get("observation_of")
     if giver is not None and (blamed is None or blamed.library is not None):
         return make(giver["function"], giver["file"], giver["line"])
+    if blamed is not None and blamed.library in _CALLERS:
+        # Called by the library, and calling it again: code of the user's between the two is what used it wrongly.
+        frames = [frame for frame in _frames(error["frames"]) if _is_python(frame.file)]
+        first = next((place for place, frame in enumerate(frames) if code.library(frame.file) in _CALLERS), len(frames))
+        between = [frame for frame in frames[first:] if code.library(frame.file) is None]
+        if between:
+            return make(between[-1].function, between[-1].file, between[-1].line)
     return blamed
 
 

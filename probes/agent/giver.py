@@ -29,7 +29,7 @@ def describe(error: BaseException, trace: TracebackType | None) -> dict[str, Any
     while trace is not None:
         frames.append((trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
-    return _storing(frames) or _not_a_number(error, [frame for frame, _ in frames])
+    return _storing(frames) or _refused(error, [frame for frame, _ in frames])
 
 
 def _storing(frames: list[tuple[FrameType, int]]) -> dict[str, Any] | None:
@@ -61,12 +61,18 @@ def _signature(observation: Any) -> Any:
     return type(observation), getattr(observation, "shape", None), getattr(observation, "dtype", None)
 
 
-def _not_a_number(error: BaseException, frames: list[FrameType]) -> dict[str, Any] | None:
-    """Where a policy's distribution refused the NaN that came of a NaN in the observation of one environment."""
+def _refused(error: BaseException, frames: list[FrameType]) -> dict[str, Any] | None:
+    """
+    Where a policy failed at the observation of one environment: its distribution refuses the NaN that comes of one,
+    and a discrete value that the space has not, has no column.
+    """
     numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(error, ValueError) or not frames:
+    if numpy is None or not isinstance(error, (ValueError, RuntimeError)) or not frames:
         return None
     if not any(_module(frame).startswith(_POLICIES) for frame in frames):
+        return None
+    refused = "nan" if isinstance(error, ValueError) else "Class values must be"
+    if refused not in str(error):
         return None
     for frame in reversed(frames):
         algorithm: Any = frame.f_locals.get("self")
@@ -79,18 +85,27 @@ def _not_a_number(error: BaseException, frames: list[FrameType]) -> dict[str, An
             # What a normalising layer was given, not what it made of it.
             observations = getattr(vectorised, "old_obs", observations)
             vectorised = vectorised.venv
-        parts = observations.values() if isinstance(observations, dict) else (observations,)
-        for part in parts:
-            bad = [index for index, one in enumerate(part) if not numpy.all(numpy.isfinite(one))]
+        space = vectorised.observation_space
+        inner = getattr(space, "spaces", None) if isinstance(observations, dict) else {None: space}
+        parts = observations if isinstance(observations, dict) else {None: observations}
+        for key, part in parts.items():
+            bad = [index for index, one in enumerate(part) if not _fits(one, (inner or {}).get(key), numpy)]
             if bad and hasattr(vectorised, "envs"):
                 index = bad[0]
                 last = vectorised.buf_infos[index].get("terminal_observation")
-                flat = last.values() if isinstance(last, dict) else (last,)
+                last = last.get(key) if isinstance(last, dict) else last
                 # The same of the episode's last observation: the step gave the first of the two.
-                first = any(one is not None and not numpy.all(numpy.isfinite(one)) for one in flat)
+                first = last is not None and not _fits(last, (inner or {}).get(key), numpy)
                 again = algorithm._last_episode_starts[index] and not first
                 return _made_by(vectorised.envs[index], "reset" if again else "step")
     return None
+
+
+def _fits(one: Any, space: Any, numpy: Any) -> bool:
+    """Whether a part of an observation is made of numbers and, in a discrete space, one of its values."""
+    if not numpy.all(numpy.isfinite(one)):
+        return False
+    return not type(space).__name__.endswith("Discrete") or bool(space.contains(one))
 
 
 def _made_by(env: Any, method: str) -> dict[str, Any] | None:

@@ -16,6 +16,15 @@ from probes.progress import Progress
 from probes.stacks import Frame
 
 _MIN_SAMPLES = 20
+_FUNCTIONS = {
+    "env.step": ("step",),
+    "env.reset": ("reset",),
+    "policy": ("forward", "predict", "_predict"),
+    "buffer.add": ("add",),
+    "callback": ("on_step", "on_rollout_start", "on_rollout_end"),
+    "advantage": ("compute_returns_and_advantage",),
+}
+"""What the methods of a phase are called, whoever defines them."""
 _SHOWN_SHARE = 0.2
 _COLLECTOR = re.compile(r"^_?(?:Py)?_?gc_collect|^PyGC_Collect|^_Py_RunGC")
 _NUMPY_COPIES = re.compile(
@@ -37,14 +46,12 @@ def slow_part(seen: Observations, progress: Progress) -> Iterator[Observed]:
     samples = [sample for profile in seen.profiles for sample in profile.samples]
     if found is None or len(samples) < _MIN_SAMPLES:
         return
-    # Only of what the phase's own calls do: an update is none of it, if it is not the phase.
-    whole = Profile(tuple(samples))
-    part = whole.below("train") if PHASES.get(found.phase) == "train" else whole.without("train")
-    if len(part.samples) < _MIN_SAMPLES:
+    part = _of_phase(samples, found.phase)
+    if len(part) < _MIN_SAMPLES:
         return
-    total = len(part.samples)
-    collecting = [sample for sample in part.samples if any(_collects(frame) for frame in sample)]
-    copies = [(sample, place) for sample in part.samples if (place := _copies(sample)) is not None]
+    total = len(part)
+    collecting = [sample for sample in part if any(_collects(frame) for frame in sample)]
+    copies = [(sample, place) for sample in part if (place := _copies(sample)) is not None]
     rows = []
     for share, what, stacks in (
         (len(collecting) / total, "collecting garbage", [_callers(s, _first(s)) for s in collecting]),
@@ -58,9 +65,21 @@ def slow_part(seen: Observations, progress: Progress) -> Iterator[Observed]:
     yield Observed(
         "slow-part",
         seen.at_s(seen.slowing_ns or seen.started_ns),
-        f"of {total} samples outside the rest it was {'; '.join(rows)}",
+        f"of {total} samples of {found.phase} it was {'; '.join(rows)}",
         {"samples": total, "collecting": round(len(collecting) / total, 3), "copying": round(len(copies) / total, 3)},
     )
+
+
+def _of_phase(samples: Sequence[tuple[Frame, ...]], phase: str) -> list[tuple[Frame, ...]]:
+    """The samples that a phase's functions are in; an update is none of a phase that is not within it."""
+    if PHASES.get(phase) == "train":
+        return list(Profile(tuple(samples)).below("train").samples)
+    names = _FUNCTIONS.get(phase, ())
+    return [
+        sample
+        for sample in Profile(tuple(samples)).without("train").samples
+        if any(code.bare(frame.function) in names and not code.is_engine(frame.file) for frame in sample)
+    ]
 
 
 def _collects(frame: Frame) -> bool:

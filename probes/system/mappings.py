@@ -41,6 +41,9 @@ def broken(pid: int) -> tuple[BrokenMapping, ...]:
 
 def _look(pid: int, fields: list[str]) -> BrokenMapping | None:
     addresses, rights, offset, device, inode, path = fields
+    if rights[0] != "r":
+        # A library's parts are apart in memory; what lies between them is mapped, but for nobody to touch.
+        return None
     name = path.removesuffix(" (deleted)")
     # What has no name any more can still be asked for by its address, where that is permitted.
     reached = path if name == path else f"/proc/{pid}/map_files/{addresses}"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from probes import causes, culprit, heap
+from probes.agent import giver
 from probes.causes import CAUSES, Finding
 from probes.diagnosis import Culprit, Evidence
 from probes.evidence import Ending
@@ -361,3 +362,77 @@ def test_an_update_is_no_part_of_a_slow_step_and_few_samples_tell_nothing() -> N
     assert not looked_at(*[copying] * 5)
     assert not looked_at(*[update] * 30)
     assert looked_at(*[update] * 30, phase="minibatch")
+
+
+def test_a_wrapper_between_two_of_the_library_s_functions_is_named() -> None:
+    rows = [
+        {"function": "<module>", "file": "/me/train.py", "line": 9},
+        {"function": "step_wait", "file": DUMMY, "line": 1},
+        {"function": "Longer.step", "file": "/me/train.py", "line": 5},
+        {"function": "step", "file": MONITOR, "line": 95},
+    ]
+    found = blamed({"frames": rows})
+    assert found is not None
+    assert (found.function, found.line) == ("step", 5)
+    without = blamed({"frames": [rows[0], rows[1], rows[3]]})
+    assert without is not None
+    assert without.library == "stable_baselines3"
+
+
+VECTORISED = """
+class Vectorised:
+    def __init__(self, env, infos, done):
+        self.envs, self.buf_infos, self.buf_dones = [env], infos, [done]
+
+    def step_wait(self, obs):
+        for env_idx in range(1):
+            self._save_obs(env_idx, obs)
+
+    def reset(self, obs):
+        self._save_obs(0, obs)
+
+    def _save_obs(self, env_idx, obs):
+        obs["news"]
+"""
+
+
+class Curve:
+    """An environment."""
+
+    def step(self, action: int) -> None:
+        """Not called: only its place is asked for."""
+
+    def reset(self) -> None:
+        """As step."""
+
+
+class Scaled(Curve):
+    """A wrapper of the user's."""
+
+    def __init__(self, env: Curve) -> None:
+        self.env = env
+
+
+def given(method: str, env: Curve, *, done: bool = False, last: Any = None, module: str | None = None) -> Any:
+    """What is said of the environment whose observation lacks a key."""
+    names: dict[str, Any] = {"__name__": module or "stable_baselines3.common.vec_env.dummy_vec_env"}
+    exec(VECTORISED, names)  # noqa: S102 - its module's name is what matters
+    vectorised = names["Vectorised"](env, [{"terminal_observation": last}], done)
+    with pytest.raises(KeyError) as caught:
+        getattr(vectorised, method)({"price": 1})
+    return giver.describe(caught.value, caught.value.__traceback__)
+
+
+def test_the_environment_that_gave_an_observation_is_found_from_the_error() -> None:
+    found = given("step_wait", Curve())
+    assert (found["class"], found["function"], found["file"]) == ("Curve", "Curve.step", __file__)
+    assert given("reset", Curve())["function"] == "Curve.reset"
+    # The episode is over: the observation is the following reset's, unless the last one was alike.
+    assert given("step_wait", Curve(), done=True, last={"price": 1, "news": 2})["function"] == "Curve.reset"
+    assert given("step_wait", Curve(), done=True, last={"price": 1})["function"] == "Curve.step"
+
+
+def test_no_environment_is_named_where_several_may_have_given_it_or_another_s_code_failed() -> None:
+    assert given("step_wait", Scaled(Curve())) is None
+    assert given("step_wait", Curve(), module="my.vectorised") is None
+    assert giver.describe(KeyError("news"), None) is None

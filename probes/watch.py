@@ -17,6 +17,7 @@ from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
 from probes.evidence import Ending
 from probes.observer import Observer
+from probes.preflight import Preflight, Warned
 from probes.progress import Progress
 from probes.supervisor import Supervised
 from probes.verdicts import Verdict
@@ -59,6 +60,8 @@ class Status:
     """Whether the user's step count stands still, or no event comes at all."""
     diagnosis: Diagnosis | None = None
     """Of a freeze that is settled while the run still goes on; given once."""
+    warned: tuple[Warned, ...] = ()
+    """What has just become known and is worth a warning; each given once."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +134,16 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
         except OSError as error:
             raise not_writable(out, error) from error
         started.pop_all()
+    ahead = Preflight(child.pid)
     with _ending_everything(child, observer, progress):
         _write_meta(out, command, child, options)
         try:
-            by_us = _attend(command, child, observer, options)
+            by_us = _attend(command, child, observer, options, ahead)
         except KeyboardInterrupt:
             # Whoever gives up on a hung run wants to know what it was: judged before the interrupt changes it.
             by_us = "interrupt"
         observer.close()
+        ahead.look(progress)  # of a run that was over before it could be looked at
         status = child.exit_status()
         ended_ns = time.monotonic_ns()
         ending = Ending(
@@ -149,7 +154,7 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
             out_of_memory_kills=observer.seen.out_of_memory_kills,
         )
         diagnosis = diagnose(command, observer.seen, progress, ending, ended_ns, artifacts_of(out))
-        diagnosis = remedies.noted(diagnosis, flight)
+        diagnosis = remedies.noted(ahead.noted(diagnosis), flight)
         try:
             out.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
             (out / "diagnosis.json").write_text(json.dumps(diagnosis.to_json(), indent=1), encoding="utf-8")
@@ -194,7 +199,9 @@ def _ending_everything(child: Supervised, observer: Observer, progress: Progress
         progress.close()
 
 
-def _attend(command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions) -> str | None:
+def _attend(
+    command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions, ahead: Preflight
+) -> str | None:
     """Stays with the command until it has ended, or is ended. Returns why we ended it, if we did."""
     told = False
     next_judgement_ns = 0
@@ -209,13 +216,14 @@ def _attend(command: Sequence[str], child: Supervised, observer: Observer, optio
         if options.limit_s is not None and elapsed_s > options.limit_s:
             child.end()
             return "limit"
+        warned = ahead.look(observer.progress) if fresh else []
         settled = None
         if fresh and not told and now >= next_judgement_ns and _may_be_settled(observer, options, now):
             next_judgement_ns = now + int(_JUDGE_EVERY_S * 1e9)
             settled = _settled(command, observer, now)
             told = settled is not None
         if fresh and options.on_status is not None:
-            options.on_status(_status(observer, now, elapsed_s, settled))
+            options.on_status(_status(observer, now, elapsed_s, settled, tuple(warned)))
         if settled is not None and options.on_freeze == "stop":
             child.end()
             return "freeze"
@@ -248,7 +256,9 @@ def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis 
     return diagnosis if diagnosis.verdict is not Verdict.HEALTHY and lead >= _SETTLED_LEAD else None
 
 
-def _status(observer: Observer, now: int, elapsed_s: float, settled: Diagnosis | None) -> Status:
+def _status(
+    observer: Observer, now: int, elapsed_s: float, settled: Diagnosis | None, warned: tuple[Warned, ...]
+) -> Status:
     progress = observer.progress
     state = progress.state
     return Status(
@@ -258,6 +268,7 @@ def _status(observer: Observer, now: int, elapsed_s: float, settled: Diagnosis |
         line=progress.line(now),
         suspicious=progress.stands_still() or bool(observer.seen.looks) or observer.seen.corrupt,
         diagnosis=settled,
+        warned=warned,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from probes import causes, code
 from probes.diagnosis import Diagnosis, Evidence
 from probes.heap_check import HeapCheck
-from reports import heap_check_markdown, remedies_text, waits_text, wording
+from reports import heap_check_markdown, preflight_text, remedies_text, waits_text, wording
 from reports import markdown as md
 
 _MAX_ITERATIONS = 12
@@ -22,6 +22,7 @@ def render(diagnosis: Diagnosis, heap_check: HeapCheck | None = None) -> str:
         md.text(diagnosis.summary),
         _glance(diagnosis),
         *_cause(diagnosis),
+        *preflight_text.section(diagnosis),
         *remedies_text.section(diagnosis),
         *heap_check_markdown.section(heap_check),
         *_iterations(diagnosis),

@@ -10,7 +10,7 @@ from matrix.analysis import Analysis
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
-from reports import remedies_text, wording
+from reports import preflight_text, remedies_text, wording
 
 _QUIET_EVERY_S = 10.0
 
@@ -37,6 +37,10 @@ class LiveLine:
 
     def show(self, status: Status) -> None:
         """Draws the line if there is something to say."""
+        for item in status.warned:
+            self.clear()
+            self._stream.write(f"freezelab: {preflight_text.line(item)}\n")
+            self._stream.flush()
         if status.diagnosis is not None:
             self.clear()
             self._stream.write(f"freezelab: {status.diagnosis.summary}\n")

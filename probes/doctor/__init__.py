@@ -9,6 +9,7 @@ from probes.doctor import core_dumps, cpu, cuda, disk, libc, memory, openmp, ptr
 from probes.doctor.examined import Examined, NotAPythonError, examine, find_python
 from probes.doctor.interface import Blocked, Check, Finding, Level
 from probes.doctor.machine import Machine, this_machine
+from probes.doctor.script import LIMIT_S, ScriptError, ScriptFailedError, rehearse
 
 CHECKS: tuple[Check, ...] = (
     python.CHECK,
@@ -38,6 +39,7 @@ def consult(machine: Machine) -> Findings:
 
 __all__ = [
     "CHECKS",
+    "LIMIT_S",
     "Blocked",
     "Check",
     "Examined",
@@ -46,8 +48,11 @@ __all__ = [
     "Level",
     "Machine",
     "NotAPythonError",
+    "ScriptError",
+    "ScriptFailedError",
     "consult",
     "examine",
     "find_python",
+    "rehearse",
     "this_machine",
 ]

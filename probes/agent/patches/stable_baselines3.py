@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from .. import checks, facts, layout, updates
+from .. import checks, facts, layout, preflight, updates
 from ..marks import Function, mark, watch_class
 from ..recorder import phase_id, recorder
 from ..worker import as_worker, number_of, numbering
@@ -67,7 +67,8 @@ def _before_learn(model: Any, total_timesteps: object = None, *args: Any, **kwar
         recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
         # Off-policy algorithms have an n_steps too: that of their returns.
         recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", 0) if hasattr(model, "rollout_buffer") else 0)
-        facts.tell(facts.of_model(model, total_timesteps))
+        known = preflight.of(model, kwargs.get("callback", args[0] if args else None))
+        facts.tell({**facts.of_model(model, total_timesteps), "preflight": known})
     checks.learn_begins(model)
 
 

@@ -120,12 +120,16 @@ def _takes_a_lock(looks: list[Look], node: Node) -> bool:
 def _threads_in_words(threads: list[dict[str, Any]], label: str) -> str:
     if not threads:
         return f"{label} has no other Python thread"
-    standing = [thread for thread in threads if thread["stands"]]
-    places = ", ".join(thread["where"] for thread in threads[:_MAX_NAMED])
-    if len(standing) == len(threads):
-        which = "its only other Python thread stands" if len(threads) == 1 else f"all {len(threads)} others stand"
-        return f"of {label} {which} still as well ({places})"
-    return f"of the {len(threads)} other Python threads of {label} {len(standing)} stand still ({places})"
+    awake = [thread for thread in threads if not thread["stands"]]
+    places = ", ".join(thread["where"] for thread in (awake or threads)[:_MAX_NAMED])
+    if not awake:
+        which = "the only other Python thread" if len(threads) == 1 else f"each of {len(threads)} other Python threads"
+        return f"{which} of {label} waits without end as well ({places})"
+    return (
+        f"{len(awake)} of {len(threads)} other Python thread{'s' if len(threads) > 1 else ''} of {label} "
+        f"{'work' if len(awake) > 1 else 'works'}, or will wake by {'themselves' if len(awake) > 1 else 'itself'} "
+        f"({places}), and may let it go on"
+    )
 
 
 def _processes_in_words(processes: list[dict[str, Any]], subject: Subject) -> str:
@@ -134,8 +138,12 @@ def _processes_in_words(processes: list[dict[str, Any]], subject: Subject) -> st
     if not others:
         return "no other process is alive"
     if len(standing) == len(others):
-        return "the other process stands still too" if len(others) == 1 else f"all {len(others)} others stand still too"
-    return f"of {len(others)} other processes {len(standing)} stand still"
+        return (
+            "the only other process waits too"
+            if len(others) == 1
+            else f"each of {len(others)} other processes waits too"
+        )
+    return f"{len(others) - len(standing)} of {len(others)} other processes may still move"
 
 
 def _described(looks: list[Look], node: Node) -> dict[str, Any]:

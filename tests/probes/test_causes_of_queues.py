@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,12 @@ import pytest
 from probes import causes
 from probes.causes import CAUSES, Finding
 from probes.diagnosis import Culprit
+from probes.evidence.beside import beside
+from probes.observer import Look, Observations
+from probes.stacks import Dump, Frame, ThreadStack
+from probes.system import procfs
 from probes.verdicts import Verdict
+from probes.waits import Kind, Wait, WaitGraph
 
 LIB = "/usr/lib/python3.11"
 ME = Culprit("step", "/me/train.py", 3, None, None)
@@ -60,7 +66,7 @@ def standing(
     on = on or wait("lock")
     kind = "waits-on-lock" if on["kind"] == "lock" else "waits-outside"
     main = () if processes and processes[0]["process"] == "main" else (process("main", 7, *frames, on=on),)
-    beside = {
+    others = {
         "pid": 7,
         "tid": 7,
         "process": "main",
@@ -71,7 +77,7 @@ def standing(
     seen: dict[str, dict[str, Any]] = {
         "stack-still": {"frames": rows(frames), "process": "main"},
         kind: {"pid": 7, "wait": on},
-        "beside": beside,
+        "beside": others,
     }
     return Finding(verdict, "collect", ME, {**seen, **(chains or {})}, {})
 
@@ -277,3 +283,65 @@ def test_a_queue_in_a_worker_is_first_of_all_a_wait_for_the_parent() -> None:
         chains={"waits-on-peer": links},
     )
     assert claimed(finding) == "worker-waits-for-parent"
+
+
+def look(*threads: ThreadStack, at_s: float, sleeps: bool = False) -> Look:
+    """The training's process (7) with these threads, the second asleep on purpose or waiting for a lock."""
+    kinds = {7: Kind.LOCK, 8: Kind.SLEEP if sleeps else Kind.LOCK}
+    found = {(7, stack.tid): Wait(7, stack.tid, kinds[stack.tid], "futex", "", timed=False) for stack in threads}
+    readings = tuple(procfs.ThreadReading(stack.tid, "S", 0.0, None) for stack in threads)
+    process = procfs.ProcessReading(7, 1, 7, "S", 0.0, 0, readings, 0, None, "python")
+    dump = Dump(7, 0, False, threads)
+    return Look(int(at_s * 1e9), at_s, None, (process,), {7: dump}, {}, WaitGraph(found, {7: "S"}, {7: 1}))
+
+
+MAIN_THREAD = ThreadStack(
+    7, "MainThread", False, False, (Frame("put", f"{LIB}/queue.py", 1), Frame("f", "/me/a.py", 2))
+)
+
+
+def helper(file: str, line: int = 3) -> ThreadStack:
+    return ThreadStack(8, "helper", False, False, (Frame("wait", f"{LIB}/threading.py", 1), Frame("run", file, line)))
+
+
+def seen_beside(*looks: Look) -> dict[str, Any] | None:
+    progress: Any = SimpleNamespace(recording=None, states=lambda: iter(()))
+    found = list(beside(Observations(0, list(looks)), progress))
+    return found[0].detail if found else None
+
+
+def test_a_thread_that_waits_without_end_stands() -> None:
+    alone = seen_beside(look(MAIN_THREAD, at_s=1), look(MAIN_THREAD, at_s=2))
+    assert alone is not None
+    assert alone["threads"] == []
+    both = [look(MAIN_THREAD, helper("/me/a.py"), at_s=at) for at in (1, 2)]
+    with_another = seen_beside(*both)
+    assert with_another is not None
+    assert [thread["stands"] for thread in with_another["threads"]] == [True]
+    assert [process["stands"] for process in with_another["processes"]] == [True]
+
+
+@pytest.mark.parametrize("how", ["sleeps", "moves"])
+def test_a_thread_that_sleeps_or_moves_does_not_stand(how: str) -> None:
+    looks = [
+        look(MAIN_THREAD, helper("/me/a.py", at if how == "moves" else 3), at_s=at, sleeps=how == "sleeps")
+        for at in (1, 2)
+    ]
+    found = seen_beside(*looks)
+    assert found is not None
+    assert [thread["stands"] for thread in found["threads"]] == [False]
+    assert [process["stands"] for process in found["processes"]] == [False]
+
+
+def test_a_progress_bar_is_nobody_who_helps() -> None:
+    bar = f"{LIB}/site-packages/tqdm/_monitor.py"
+    found = seen_beside(*[look(MAIN_THREAD, helper(bar), at_s=at, sleeps=True) for at in (1, 2)])
+    assert found is not None
+    assert found["threads"] == []
+    assert [process["stands"] for process in found["processes"]] == [True]
+
+
+def test_nothing_is_said_of_a_thread_that_moves_itself() -> None:
+    moved = ThreadStack(7, "MainThread", False, False, (Frame("put", f"{LIB}/queue.py", 9), Frame("f", "/me/a.py", 2)))
+    assert seen_beside(look(MAIN_THREAD, at_s=1), look(moved, at_s=2)) is None
+    assert seen_beside(look(MAIN_THREAD, at_s=1)) is None

@@ -47,6 +47,7 @@ from probes.causes import (
     observation_shape,
     observation_type,
     padded_sequences,
+    pool_waits_for_itself,
     process_stopped,
     queue_empty,
     queue_full,
@@ -94,6 +95,7 @@ CAUSES: tuple[Cause, ...] = (
     observation_reused.CAUSE,
     observation_shape.CAUSE,
     padded_sequences.CAUSE,
+    pool_waits_for_itself.CAUSE,
     process_stopped.CAUSE,
     # Of a worker, this says more than that its queue is empty or full.
     worker_needs_parent.CAUSE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -413,3 +414,21 @@ def test_a_pause_that_is_over_does_not_speak_against_a_freeze_that_stands(run: R
     assert verdict is Verdict.BLOCKED
     assert "stood-still-before" in kinds
     assert "step-stands-still" not in kinds
+
+
+def test_of_a_loop_the_function_is_blamed_that_goes_round_not_what_it_calls_at_the_moment(run: Run) -> None:
+    run.enter("learn", "collect")
+    run.step(99)
+    run.enter("env.step")
+    looks = []
+    for number in range(4):
+        one = look(run, 3 + number, state="R", wchan=None, cpu_s=float(number))
+        ((pid, dump),) = one.dumps.items()
+        called = Frame(
+            ("np_random", "amin")[number % 2], f"/x/site-packages/{('gymnasium', 'numpy')[number % 2]}/a.py", 1
+        )
+        threads = tuple(replace(thread, frames=(called, *thread.frames)) for thread in dump.threads)
+        looks.append(replace(one, dumps={pid: replace(dump, threads=threads)}))
+    verdict, kinds = judged(run, looks)  # asserts who is blamed
+    assert verdict is Verdict.SPIN
+    assert "stack-in-loop" in kinds

@@ -26,7 +26,8 @@ CAUSE = Cause(
     explanation=(
         "A queue with a maxsize makes put wait until somebody takes an item. The consumer has ended (by an error that "
         "only its own thread or process showed, after a fixed number of items) or waits for something itself, so the "
-        "queue stays full. It goes well until then, as the queue takes up what nobody reads."
+        "queue stays full; so it does if a worker puts inside its step and only its parent, which waits for that step, "
+        "would take. It goes well until then, as the queue takes up what nobody reads."
     ),
     advice=(
         "Find out why the consumer stopped: its traceback, if there was one, is in stderr.log. Let it run until a "

@@ -11,7 +11,7 @@ from probes.verdicts import Verdict
 _LOOPS = frozenset({"_worker", "_async_worker"})
 """In which a vectorised environment's worker waits for its next order: that is idle, not stuck."""
 _PRIMITIVES = (
-    ("/multiprocessing/queues.py", frozenset({"get", "put"})),
+    ("/multiprocessing/queues.py", frozenset({"get"})),
     ("/multiprocessing/synchronize.py", frozenset({"acquire", "__enter__", "wait", "wait_for"})),
     ("/multiprocessing/connection.py", frozenset({"recv", "recv_bytes", "send", "send_bytes"})),
 )
@@ -28,6 +28,9 @@ def _matches(finding: Finding) -> bool:
         return False
     parent = next((process for process in found.values() if process["process"] == "main"), None)
     if parent is None or parent["wait"] is None or parent["wait"]["kind"] != "input":
+        return False
+    if finding.details["beside"].get("ended"):
+        # It may have been one that is gone, not the parent, that was to give it.
         return False
     waits_for_answer = standing.calls_of_standard_library(standing.rows_of(parent), "/multiprocessing/connection.py")
     on_the_way = {wait["pid"] for wait in chain} - {parent["pid"]}

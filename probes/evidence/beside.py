@@ -49,10 +49,12 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
         if process.state not in ("Z", "X")
     ]
     label = workers.label(subject.pid, main, numbered)
+    ended = sorted({process.pid for process in last.processes if process.state in ("Z", "X")} | set(seen.ended))
+    gone = f"; {len(ended)} {'has' if len(ended) == 1 else 'have'} ended" if ended else ""
     yield Observed(
         "beside",
         seen.at_s(last.at_ns),
-        f"{_threads_in_words(threads, label)}; {_processes_in_words(processes, subject)}",
+        f"{_threads_in_words(threads, label)}; {_processes_in_words(processes, subject)}{gone}",
         {
             "pid": subject.pid,
             "tid": subject.tid,
@@ -60,6 +62,7 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "wait": last.waits.waits[subject.node].to_json(),
             "threads": threads,
             "processes": processes,
+            "ended": ended,
         },
     )
 

@@ -285,6 +285,19 @@ def test_a_queue_in_a_worker_is_first_of_all_a_wait_for_the_parent() -> None:
     assert claimed(finding) == "worker-waits-for-parent"
 
 
+def test_a_worker_whose_consumer_ended_puts_into_a_full_queue() -> None:
+    stuck = process("worker 0", 9, MP_PUT, MINE, WORKER, on=wait("lock", 9, shared=True))
+    links = chain(wait("input", peers=[9]), wait("lock", 9, shared=True))
+    on = wait("lock", 9, shared=True)
+    finding = standing(DEADLOCK, MP_PUT, MINE, WORKER, processes=(ASKS, stuck), on=on, chains={"waits-on-peer": links})
+    assert claimed(finding) == "queue-full"
+
+
+def test_nothing_is_said_of_the_parent_if_another_process_has_ended() -> None:
+    others = {**IN_WORKER.details["beside"], "ended": [12]}
+    assert claimed(replace(IN_WORKER, details={**IN_WORKER.details, "beside": others})) is None
+
+
 def look(*threads: ThreadStack, at_s: float, sleeps: bool = False) -> Look:
     """The training's process (7) with these threads, the second asleep on purpose or waiting for a lock."""
     kinds = {7: Kind.LOCK, 8: Kind.SLEEP if sleeps else Kind.LOCK}

@@ -8,8 +8,7 @@ from probes.verdicts import Verdict
 
 def _matches(finding: Finding) -> bool:
     words = finding.details.get("last-words", {})
-    died = finding.details.get("ended-by-signal") or finding.details.get("worker-killed") or {}
-    return finding.verdict is Verdict.CRASH and words.get("kind") == "terminate" and died.get("signal") == "SIGABRT"
+    return finding.verdict is Verdict.CRASH and words.get("kind") == "terminate" and finding.signal == "SIGABRT"
 
 
 CAUSE = Cause(

@@ -13,7 +13,7 @@ def _matches(finding: Finding) -> bool:
 
 CAUSE = Cause(
     id="foreign-pointer-freed",
-    title="native code freed an address that is not the start of a block of the heap",
+    title="native code freed what is no block of the heap, or no longer looks like one",
     explanation=(
         "free() was given a pointer into the middle of a block, to memory of another allocator, or to something "
         "that was never allocated: an array of numpy's handed to a C function that frees it, for one."

@@ -65,6 +65,12 @@ class Finding:
         return next((found for kind in kinds if (found := self.details.get(kind, {}).get("wait")) is not None), None)
 
     @property
+    def signal(self) -> str | None:
+        """The signal that ended the run, or the worker whose end ended it; None if none did."""
+        died = self.details.get("ended-by-signal") or self.details.get("worker-killed") or {}
+        return died.get("signal")
+
+    @property
     def error(self) -> Error | None:
         """The error that ended the run, or the worker whose end ended it; None if none did."""
         kinds = ("worker-raised", "worker-out-of-memory", "uncaught-exception", "memory-error")

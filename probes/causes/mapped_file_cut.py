@@ -10,7 +10,7 @@ def _matches(finding: Finding) -> bool:
     if finding.verdict is not Verdict.CRASH:
         return False
     broken = finding.details.get("broken-mapping", {})
-    return broken.get("signal") == "SIGBUS" and any(not found["full"] for found in broken["mappings"])
+    return finding.signal == broken.get("signal") == "SIGBUS" and any(not found["full"] for found in broken["mappings"])
 
 
 CAUSE = Cause(

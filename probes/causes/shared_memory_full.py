@@ -20,7 +20,9 @@ _TORCH = re.compile(
 
 def _matches(finding: Finding) -> bool:
     if finding.verdict is Verdict.CRASH:
-        return any(found["full"] for found in finding.details.get("broken-mapping", {}).get("mappings") or ())
+        return finding.signal == "SIGBUS" and any(
+            found["full"] for found in finding.details.get("broken-mapping", {}).get("mappings") or ()
+        )
     error = finding.error
     if finding.verdict not in (Verdict.EXCEPTION, Verdict.OOM) or error is None:
         return False
@@ -32,7 +34,7 @@ def _matches(finding: Finding) -> bool:
 
 CAUSE = Cause(
     id="shared-memory-full",
-    title="there was no room left in the file system that shared memory lies in",
+    title="there was no room left in the file system that shared memory, or a mapped file, lies in",
     explanation=(
         "Arrays and tensors that processes share lie in /dev/shm, which is 64 MB in a container unless more is "
         "asked for, and half of the memory elsewhere. One that does not fit is refused, or ends in a bus error "

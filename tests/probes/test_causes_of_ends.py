@@ -200,6 +200,12 @@ NEAR_MISSES = {
     "the disk is full": raised("OSError", NO_ROOM, ("write", "/me/log.py")),
     "a file of the program's is too long": raised("OSError", NO_ROOM, ("save", f"{SB3}/save_util.py")),
     "the mapped file is cut, but it died otherwise": mapped("SIGSEGV"),
+    "a helper had the file mapped": replace(
+        mapped(), details={**mapped().details, "ended-by-signal": {"signal": "SIGABRT"}}
+    ),
+    "a helper ran out of room": replace(
+        mapped(full=True), details={**mapped(full=True).details, "ended-by-signal": {"signal": "SIGABRT"}}
+    ),
     "a helper said it, and the process died otherwise": replace(
         TERMINATED, details={**TERMINATED.details, "ended-by-signal": {"signal": "SIGSEGV"}}
     ),

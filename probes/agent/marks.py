@@ -141,24 +141,25 @@ def _around_short(
                     after(result, args, kwargs)
                 except Exception as error:  # noqa: BLE001
                     own.fault(function.__qualname__, error)
-            return result
         except BaseException as error:
             note_failure(error)
-            raise
-        finally:
             if shown:
-                if own.place == place + 2:
-                    # Before any call: after one, Ctrl-C may come.
-                    words = own.words
-                    words[place] = 0
-                    own.place = place
-                    own.top = outer
-                    words[words_of_row] = row[0] = row[0] + 1
-                    if since:
-                        own.timed(number, since)
-                else:
-                    # Something inside was left open; the child of a fork has none of its parent's phases.
-                    own.close(place)
+                own.close(place)
+            raise
+        # No call from here to where the phase is closed: after one, Ctrl-C may come.
+        if shown:
+            if own.place == place + 2:
+                words = own.words
+                words[place] = 0
+                own.place = place
+                own.top = outer
+                words[words_of_row] = row[0] = row[0] + 1
+                if since:
+                    own.timed(number, since)
+            else:
+                # Something inside was left open; the child of a fork has none of its parent's phases.
+                own.close(place)
+        return result
 
     return marked
 

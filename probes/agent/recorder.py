@@ -21,8 +21,10 @@ _clock = time.monotonic_ns
 _thread_id = threading.get_ident
 _PHASE_ID = {name: number for number, name in enumerate(layout.PHASES)}
 _UNUSED = (0, 0, 0, 1, 0)
+_BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
-_SHORT_NS = 100_000
+_UNTIMED = layout.UNTIMED
+_SHORT_NS = 1_000_000
 """A call that takes longer costs so much more than the clock that each one like it is timed."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
@@ -133,9 +135,9 @@ class Recorder:
         its loop), or it is the parent's (in the child of a fork).
         """
         words, place = self.words, self.place
-        while place > layout.STACK:
+        while place > _BOTTOM:
             place -= 2
-            if words[place + 1] == token and words[place] < layout.UNTIMED:
+            if words[place + 1] == token and words[place] < _UNTIMED:
                 self.close(place)
                 return
 
@@ -167,7 +169,7 @@ class Recorder:
         short = took < _SHORT_NS
         row[1] += took * (row[0] - row[4]) if short else took
         # No fixed interval: it could keep pace with something in the training.
-        row[3] = 9 + now % 8 if short else 1
+        row[3] = 24 + now % 16 if short else 1
         row[4] = row[0]
         column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
         words[column + 1] = row[1]

@@ -1,9 +1,10 @@
 """
 What the probes cost: the same training with and without them, in pairs, one after the other.
 
-Each script measures its own ``learn`` by its own clock. "Without" is the plain command, "with" the same command
-under :func:`probes.watch.watch`; which of a pair comes first alternates, so that a machine that warms up or gets
-busy favours neither. A ratio of 1 is free; the spread is that of the pairs.
+Each script measures its own ``learn`` by its own clock, and the CPU time of its processes in it. "Without" is the
+plain command, "with" the same command under :func:`probes.watch.watch`; which of a pair comes first alternates, so
+that a machine that warms up or gets busy favours neither. A ratio of 1 is free; the spread is that of the pairs.
+Ratios of CPU time vary less where cores are shared; they leave out the supervisor, whose own is told beside them.
 
     python -m tests.bench.overhead --pairs 5
 """
@@ -21,12 +22,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from probes import carry
+from probes.agent.layout import CHECKSUMS_VARIABLE
 from probes.watch import WatchOptions, watch
 
+_T = TypeVar("_T")
+
 _HEAD = """
-    import sys, time
+    import os, pathlib, sys, time
     import gymnasium, numpy, torch
     torch.set_num_threads(1)
 
@@ -46,11 +51,20 @@ _HEAD = """
             reward = 0.01 * float(self.rows.standard_normal())
             return self.rows.standard_normal(26, dtype=numpy.float32), reward, self.left == 0, False, {}
 
+    def cpu_s():
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == os.getsid(0):
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def measure(model, steps):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), cpu_s()
         model.learn(steps)
+        took = time.perf_counter() - began, cpu_s() - used
         with open(sys.argv[1], "w") as file:
-            file.write(str(time.perf_counter() - began))
+            file.write("%f %f" % took)
 
     if __name__ == "__main__":
 """
@@ -71,7 +85,7 @@ _CASES = {
     "PPO, 8 SubprocVecEnv": """
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import SubprocVecEnv
-        measure(PPO("MlpPolicy", SubprocVecEnv([Dummy] * 8), n_steps=256, n_epochs=4, seed=0, device="cpu"), 4096)
+        measure(PPO("MlpPolicy", SubprocVecEnv([Dummy] * 8), n_steps=256, n_epochs=4, seed=0, device="cpu"), 20480)
     """,
 }
 
@@ -85,11 +99,19 @@ class Row:
     """Median seconds of ``learn`` without the probes."""
     ratios: tuple[float, ...]
     """Throughput with over throughput without, by pair."""
+    cpu_ratios: tuple[float, ...]
+    """CPU time without over CPU time with, by pair."""
+    supervisor_share: float
+    """CPU time of the supervisor, of one core's."""
     folder_bytes_per_hour: float
 
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
+
+@dataclass(frozen=True)
+class _Took:
+    """One run of ``learn``."""
+
+    wall_s: float
+    cpu_s: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,6 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--pairs", type=int, default=5, metavar="N", help="pairs for each training (default: %(default)s)"
     )
     parser.add_argument("--only", default="", metavar="TEXT", help="only trainings whose name has TEXT in it")
+    parser.add_argument(
+        "--checksums", choices=("off", "rollout", "epoch"), default="epoch", help="how often (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.pairs < 1:
         parser.error("--pairs must be at least 1")
@@ -111,45 +136,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder  # stable-baselines3 makes its log folders there
-        print(f"{'training':<28}{'without':>10}{'ratio':>8}{'spread':>16}{'folder':>14}", flush=True)
+        print(f"{'training':<28}{'without':>10}{'throughput':>22}{'CPU time':>22}{'supervisor':>12}{'folder':>12}")
         for name, body in cases.items():
-            row = _measure(Path(folder), name, body, options.pairs)
-            spread = f"{min(row.ratios):.3f}..{max(row.ratios):.3f}"
+            row = _measure(Path(folder), name, body, options.pairs, options.checksums)
             size = f"{row.folder_bytes_per_hour / 1e6:.1f} MB/h"
-            print(f"{row.name:<28}{row.plain_s:>8.2f} s{row.ratio:>8.3f}{spread:>16}{size:>14}", flush=True)
+            print(
+                f"{row.name:<28}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{_spread(row.cpu_ratios):>22}"
+                f"{row.supervisor_share:>11.1%} {size:>11}",
+                flush=True,
+            )
         print(f"agent start-up: {_start_up_ms(Path(folder), options.pairs):.1f} ms a process")
     return 0
 
 
-def _measure(folder: Path, name: str, body: str, pairs: int) -> Row:
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}..{max(ratios):.3f})"
+
+
+def _measure(folder: Path, name: str, body: str, pairs: int, checksums: str) -> Row:
     script = folder / "training.py"
     script.write_text(textwrap.dedent(_HEAD) + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
     result = folder / "learn_s"
     sizes: list[float] = []
+    shares: list[float] = []
+    environment = {**_environment(), CHECKSUMS_VARIABLE: checksums}
 
-    def plain() -> float:
-        subprocess.run([sys.executable, str(script), str(result)], env=_environment(), check=True)
-        return float(result.read_text())
+    def took() -> _Took:
+        return _Took(*map(float, result.read_text().split()))
 
-    def probed() -> float:
+    def plain() -> _Took:
+        subprocess.run([sys.executable, str(script), str(result)], env=environment, check=True, start_new_session=True)
+        return took()
+
+    def probed() -> _Took:
         out = folder / f"run-{len(sizes)}"
-        began = time.monotonic()
-        watch([sys.executable, str(script), str(result)], WatchOptions(out=out, env=_environment(), stdin_null=True))
+        began, used = time.monotonic(), time.process_time()
+        watch([sys.executable, str(script), str(result)], WatchOptions(out=out, env=environment, stdin_null=True))
         lasted_s = time.monotonic() - began
+        shares.append((time.process_time() - used) / lasted_s)
         # Flight files have their full size from the start; the rest grows with time.
         growing = sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and path.suffix != ".bin")
         sizes.append(growing / lasted_s * 3600)
-        return float(result.read_text())
+        return took()
 
-    without, ratios = [], []
+    without, ratios, cpu_ratios = [], [], []
     for number in range(pairs):
-        seconds = _in_turn(plain, probed, number % 2 == 1)
-        without.append(seconds[0])
-        ratios.append(seconds[0] / seconds[1])
-    return Row(name, statistics.median(without), tuple(ratios), statistics.median(sizes))
+        one, other = _in_turn(plain, probed, number % 2 == 1)
+        without.append(one.wall_s)
+        ratios.append(one.wall_s / other.wall_s)
+        cpu_ratios.append(one.cpu_s / other.cpu_s)
+    return Row(
+        name,
+        statistics.median(without),
+        tuple(ratios),
+        tuple(cpu_ratios),
+        statistics.median(shares),
+        statistics.median(sizes),
+    )
 
 
-def _in_turn(first: Callable[[], float], second: Callable[[], float], swapped: bool) -> tuple[float, float]:
+def _in_turn(first: Callable[[], _T], second: Callable[[], _T], swapped: bool) -> tuple[_T, _T]:
     if swapped:
         later = second()
         return first(), later

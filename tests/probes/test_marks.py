@@ -330,7 +330,7 @@ def test_a_short_phase_is_counted_each_time_and_timed_now_and_then(recorder: Rec
     took_ns = time.monotonic_ns() - began
     count, total_ns, longest_ns, _, timed_at = recorder.row(phase_id("policy"))
     assert count == 3000
-    assert count - 20 < timed_at <= count
+    assert count - 40 < timed_at <= count
     assert 3000 * waited_ns * 0.9 < total_ns
     assert longest_ns <= took_ns
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import Any
 
 from .. import checks, facts, layout, preflight, updates
@@ -10,6 +11,7 @@ from ..marks import Function, mark, watch_class
 from ..recorder import phase_id, recorder
 from ..worker import as_worker, number_of, numbering
 
+_clock = time.monotonic_ns
 _LEARN = phase_id("learn")
 _OF_LEARN = (
     layout.TOTAL_STEPS, layout.N_STEPS, layout.EPOCH, layout.N_EPOCHS, layout.MINIBATCH, layout.N_MINIBATCHES,
@@ -203,9 +205,13 @@ def _patch_callbacks(module: Any) -> None:
 
 
 def _before_step(callback: Any, *args: Any, **kwargs: Any) -> None:
-    model = callback.model
+    # Once a step: what Recorder.step does, in place.
+    model, own = callback.model, recorder
     if model is not None:
-        recorder.step(model.num_timesteps)
+        words, number = own.words, model.num_timesteps
+        if words[2] != number and (own.place < own.limit or own.owns_phases()):
+            words[2] = number
+            words[3] = _clock()
 
 
 def _before_training(callback: Any, *args: Any, **kwargs: Any) -> None:

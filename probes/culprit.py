@@ -37,7 +37,9 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         worker = None
     if worker is not None and verdict in (Verdict.EXCEPTION, Verdict.OOM, Verdict.CRASH, Verdict.BLOCKED):
         # The main process's own stack is the same for a worker that is dead, that spins and that is only slow.
-        return _innermost(_listed(worker["frames"]), worker["process"])
+        frames = _listed(worker["frames"])
+        blamed = _innermost(frames, worker["process"])
+        return _between(blamed, frames[::-1]) if verdict is Verdict.EXCEPTION else blamed
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):
         error = details.get("uncaught-exception") or details.get("memory-error")
         return _of_error(error) if error else None
@@ -75,14 +77,21 @@ def _of_error(error: dict[str, Any]) -> Culprit | None:
     giver = error.get("observation_of")
     if giver is not None and (blamed is None or blamed.library is not None):
         return make(giver["function"], giver["file"], giver["line"])
-    if blamed is not None and blamed.library in _CALLERS:
-        # Called by the library, and calling it again: code of the user's between the two is what used it wrongly.
-        frames = [frame for frame in _frames(error["frames"]) if _is_python(frame.file)]
-        first = next((place for place, frame in enumerate(frames) if code.library(frame.file) in _CALLERS), len(frames))
-        between = [frame for frame in frames[first:] if code.library(frame.file) is None]
-        if between:
-            return make(between[-1].function, between[-1].file, between[-1].line)
-    return blamed
+    return _between(blamed, _frames(error["frames"]))
+
+
+def _between(blamed: Culprit | None, frames: Sequence[Frame]) -> Culprit | None:
+    """
+    Code of the user's that the library called and that called it again, if there is any: it used it wrongly.
+
+    :param frames: outermost first.
+    """
+    if blamed is None or blamed.library not in _CALLERS:
+        return blamed
+    python = [frame for frame in frames if _is_python(frame.file)]
+    first = next((place for place, frame in enumerate(python) if code.library(frame.file) in _CALLERS), len(python))
+    found = next((frame for frame in reversed(python[first:]) if code.library(frame.file) is None), None)
+    return make(found.function, found.file, found.line, blamed.process) if found is not None else blamed
 
 
 def _function(frames: Sequence[Frame]) -> str:

@@ -17,7 +17,7 @@ from probes.diagnosis import Culprit, Evidence
 from probes.evidence import Ending
 from probes.evidence.last_words import last_words
 from probes.evidence.slow_part import slow_part
-from probes.observer import Observations
+from probes.observer import Observations, Observer
 from probes.pace import Slowing
 from probes.profile import Profile
 from probes.stacks import Frame
@@ -442,3 +442,23 @@ def test_no_environment_is_named_where_several_may_have_given_it_or_another_s_co
     assert given("step_wait", Scaled(Curve())) is None
     assert given("step_wait", Curve(), module="my.vectorised") is None
     assert giver.describe(KeyError("news"), None) is None
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_native_profile_that_can_t_be_had_is_taken_once_more_without(native: bool) -> None:
+    observer: Any = object.__new__(Observer)
+    observer.seen = Observations(0)
+    observer._profiled_slowing = observer._profiles_natively = True
+    observer._sampler = SimpleNamespace(done=True, native=native, finish=lambda: None)
+    observer._collect_profile(wait=False)
+    assert observer._sampler is None
+    assert observer._profiled_slowing is observer._profiles_natively is not native
+
+
+def test_the_wrapper_is_named_in_a_worker_too() -> None:
+    frames = [["step", MONITOR, 95], ["Longer.step", "<dynamic-code>", 5], ["_worker", SUBPROC, 36]]
+    nothing: Any = None
+    evidence = [Evidence("worker-raised", 1.0, "", (), (), {"process": "worker 1", "frames": frames})]
+    found = culprit.find(Verdict.EXCEPTION, evidence, nothing, nothing)
+    assert found is not None
+    assert (found.function, found.line, found.process) == ("step", 5, "worker 1")

@@ -117,7 +117,8 @@ class _Track:
         :raises FlightError: the file was cut short.
         """
         self.previous, self.state = self.state, self.recording.state()
-        known_ns = self.state.last_event_ns or self.recording.started_ns
+        # That it begins to shut down is a sign of life, too: what it did before has no part in how long that takes.
+        known_ns = max(self.state.last_event_ns or self.recording.started_ns, self.state.exit_ns)
         if self.state.events != self.previous.events:
             stay_s = (now_ns - self.alive_ns) / 1e9
             phase = self.previous.phase

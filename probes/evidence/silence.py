@@ -11,7 +11,7 @@ from probes.evidence.disk import disk, keeps_waiting, naps_per_s
 from probes.evidence.observed import Observed
 from probes.evidence.waiting import subject_of, words
 from probes.observer import Look, Observations
-from probes.progress import Progress
+from probes.progress import TRAINED_SILENCE_FLOOR_S, Progress
 from probes.stacks import Frame
 from probes.system import procfs
 from probes.waits import End, Kind, Wait
@@ -51,7 +51,7 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
             {"silence_s": round(last.silence_s, 3), "path": list(last.state.path) if last.state else []},
         )
     main = _main_frames(last, workers.trainer(seen, progress))
-    if last.state is not None and (last.state.exit_ns or _winds_up(last, main)):
+    if last.state is not None and (last.state.exit_ns or _has_wound_up(looks, workers.trainer(seen, progress))):
         shutting_s = max(last.at_ns - last.state.exit_ns, 0) / 1e9 if last.state.exit_ns else last.silence_s
         yield Observed(
             "trained-but-stays",
@@ -92,6 +92,15 @@ def _main_frames(look: Look, pid: int) -> list[Frame]:
     taken = look.dumps.get(pid)
     threads = taken.threads if taken is not None else ()
     return [frame for thread in threads if thread.tid == pid for frame in thread.frames if not code.is_ours(frame.file)]
+
+
+def _has_wound_up(looks: list[Look], pid: int) -> bool:
+    """Whether it winds up, and if it did something else in this silence before, for as long as makes a silence."""
+    winding = [_winds_up(look, _main_frames(look, pid)) for look in looks]
+    if not winding[-1] or all(winding):
+        return winding[-1]
+    since = max(place for place, winds in enumerate(winding) if not winds) + 1
+    return (looks[-1].at_ns - looks[since].at_ns) / 1e9 >= TRAINED_SILENCE_FLOOR_S
 
 
 def _winds_up(look: Look, main: list[Frame]) -> bool:

@@ -432,3 +432,15 @@ def test_of_a_loop_the_function_is_blamed_that_goes_round_not_what_it_calls_at_t
     verdict, kinds = judged(run, looks)  # asserts who is blamed
     assert verdict is Verdict.SPIN
     assert "stack-in-loop" in kinds
+
+
+def test_what_a_program_did_before_it_shuts_down_is_not_counted_as_shutting_down(run: Run) -> None:
+    (learn,) = run.enter("learn")
+    run.leave(learn)
+    run.poll(30)
+    run.recorder.words[layout.EXIT_NS] = run.now + 30 * S
+    run.poll(31)
+    assert run.progress.silence_s(run.now + 31 * S) == pytest.approx(1, abs=0.01)
+    assert not run.progress.is_silent(run.now + 31 * S)
+    run.poll(40)
+    assert run.progress.is_silent(run.now + 40 * S)

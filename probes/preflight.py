@@ -311,6 +311,8 @@ class Preflight:
         self._until = 0.0
         self._before: tuple[int, float] | None = None
         self._predicted = False
+        self._threads: set[tuple[str, int]] = set()
+        """Whose threads were seen, and when they were started."""
 
     def look(self, progress: Progress) -> list[Warned]:
         """What is newly known. Never raises: a warning that can't be given must not end the watching."""
@@ -324,7 +326,11 @@ class Preflight:
 
     def _look(self, progress: Progress) -> list[Warned]:
         state, recording = progress.state, progress.recording
-        if state is None or recording is None or not ("learn" in state.path or "learn" in state.phases):
+        if state is None or recording is None:
+            return []
+        if "learn" not in state.path and "learn" not in state.phases:
+            # Idle, a thread tells whose it is; once the training computes, it may never be idle again.
+            self._threads.update(_libraries_threads(recording.pid, _mapped_runtimes(recording.pid)))
             return []
         found = []
         learns = state.phases["learn"].count if "learn" in state.phases else 0
@@ -343,12 +349,15 @@ class Preflight:
     def known(self, pid: int, facts: Mapping[str, Any]) -> Known:
         """Everything that the checks look at, of a process that trains."""
         mapped = _mapped_runtimes(pid)
+        forked = _forked(facts)
+        if forked:
+            self._threads.update(_libraries_threads(pid, mapped))
         return Known(
-            facts,
-            self._cores(pid),
-            tuple(sorted({path for _, _, path in mapped})),
-            _gpus(facts),
-            _before_fork(pid, _forked(facts), mapped),
+            facts=facts,
+            cores=self._cores(pid),
+            runtimes=tuple(sorted({path for _, _, path in mapped})),
+            gpus=_gpus(facts),
+            before_fork=_before_fork(forked, self._threads),
         )
 
     def _cores(self, pid: int) -> float | None:
@@ -442,22 +451,24 @@ def _gpus(facts: Mapping[str, Any]) -> frozenset[int] | None:
         return None
 
 
-def _before_fork(pid: int, forked: list[int], mapped: list[tuple[int, int, str]]) -> tuple[str, ...]:
-    """Whose threads of the parent are older than its forked workers."""
-    workers = [reading for item in forked if (reading := procfs.read_process(item, closely=False)) is not None]
-    if not workers:
-        return ()
-    newest = max(worker.started_ticks for worker in workers)
-    found = set()
+def _libraries_threads(pid: int, mapped: list[tuple[int, int, str]]) -> Iterator[tuple[str, int]]:
+    """Whose threads a process has, as far as that shows right now, and when each was started, in ticks."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):  # a thread may end meanwhile
             stat = procfs.parse_stat((task / "stat").read_text(encoding="utf-8", errors="replace"))
-            if task.name == str(pid) or stat is None or int(stat[1][_STARTED]) >= newest:
+            if task.name == str(pid) or stat is None:
                 continue
-            if (task / "comm").read_text(encoding="utf-8", errors="replace").startswith("cuda"):
-                found.add("CUDA")
+            started = int(stat[1][_STARTED])
+            if stat[0].startswith("cuda"):
+                yield "CUDA", started
             # An idle thread of a team waits within its runtime: the last word is where it goes on.
             words = (task / "syscall").read_text(encoding="ascii").split()
             if len(words) > 8 and any(low <= int(words[-1], 16) < high for low, high, _ in mapped):
-                found.add("OpenMP")
-    return tuple(sorted(found, reverse=True))
+                yield "OpenMP", started
+
+
+def _before_fork(forked: list[int], threads: set[tuple[str, int]]) -> tuple[str, ...]:
+    """Whose threads of the parent are older than its forked workers."""
+    workers = [reading for item in forked if (reading := procfs.read_process(item, closely=False)) is not None]
+    newest = max((worker.started_ticks for worker in workers), default=0)
+    return tuple(sorted({whose for whose, started in threads if started < newest}, reverse=True))

@@ -94,10 +94,11 @@ def _evaluating(callback: Any) -> Iterator[Any]:
 def _vectorised(env: Any) -> dict[str, Any]:
     """Wrappers of a vectorised environment, and of the environments in it as far as they are in this process."""
     layers: list[dict[str, Any]] = []
-    while env is not None and "venv" in vars(env) and len(layers) < _DEEPEST:
+    own = getattr(env, "__dict__", {})
+    while "venv" in own and len(layers) < _DEEPEST:
         layers.append(_layer(env))
-        env = vars(env)["venv"]
-    own = vars(env) if env is not None else {}
+        env = own["venv"]
+        own = getattr(env, "__dict__", {})
     layers.append(_layer(env))
     processes = own.get("processes") or ()
     chains: list[list[dict[str, Any]]] = []

@@ -157,6 +157,16 @@ def _stacks(looks: list[Look], subject: Subject) -> list[tuple[Frame, ...]]:
     ]
 
 
+def stays_within(looks: list[Look], subject: Subject) -> tuple[Frame, ...]:
+    """The last stack of a thread from the innermost call of the user's on that is in all its stacks."""
+    stacks = _stacks(looks, subject)
+    inside = _common(stacks) if len(stacks) > 1 else None
+    if inside is None:
+        return ()
+    at_loop = next(n for n, f in enumerate(stacks[-1]) if (f.function, f.file) == (inside.function, inside.file))
+    return stacks[-1][at_loop:]
+
+
 def _stack_motion(
     stacks: list[tuple[Frame, ...]], label: str, subject: Subject, at: float, *, running: bool
 ) -> Iterator[Observed]:

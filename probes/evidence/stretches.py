@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from probes import workers
 from probes.evidence.disk import disk
 from probes.evidence.observed import Observed
+from probes.evidence.silence import stays_within
 from probes.observer import Observations
 from probes.progress import Progress
 from probes.waits import Kind
@@ -46,8 +48,19 @@ def _stretches(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "times": len(silent),
             "longest_s": round(longest.lasted_s, 3),
             "total_s": round(total_s, 3),
+            **_where(seen, progress),
         },
     )
+
+
+def _where(seen: Observations, progress: Progress) -> dict[str, Any]:
+    """Whose code the longest of these silences went round in."""
+    pid = workers.trainer(seen, progress)
+    subject = find([look.waits for look in seen.past_looks], pid)
+    return {
+        "process": workers.label(subject.pid, pid, workers.numbers(seen, progress)),
+        "frames": [[f.function, f.file, f.line] for f in stays_within(seen.past_looks, subject)],
+    }
 
 
 def _slept(seen: Observations, progress: Progress) -> bool:

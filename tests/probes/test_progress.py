@@ -444,3 +444,14 @@ def test_what_a_program_did_before_it_shuts_down_is_not_counted_as_shutting_down
     assert not run.progress.is_silent(run.now + 31 * S)
     run.poll(40)
     assert run.progress.is_silent(run.now + 40 * S)
+
+
+def test_of_silences_that_are_over_the_function_that_they_went_round_in_is_blamed(run: Run) -> None:
+    silent_rollouts(run, (8.0, 9.0))
+    looks = [look(run, 20 + number, state="R", wchan=None, cpu_s=float(number), line=number) for number in range(3)]
+    assert run.progress.state is not None
+    seen = Observations(run.progress.state.last_event_ns - 20 * S, past_looks=looks)
+    result = diagnose(["python"], seen, run.progress, Ending(0, None, 20.0, "", None), run.now, {})
+    assert result.verdict is Verdict.SLOW_PHASE
+    assert result.culprit is not None
+    assert result.culprit.function == "quote"

@@ -134,6 +134,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "waits-on-peer": {},
     "wait-graph": {},
     "beside": {},
+    "sleeper-may-end-it": {_H: 3, _DEAD: -2},
     "forked-waits-on-lock": {},
     "waits-for-a-while": {_DEAD: 1},
     "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2, _DOWN: -6},

@@ -49,6 +49,15 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
         if process.state not in ("Z", "X")
     ]
     label = workers.label(subject.pid, main, numbered)
+    asleep = [thread["where"] for thread in threads if _sleeps_on(looks, (subject.pid, thread["tid"]), subject.node)]
+    if asleep and last.waits.waits[subject.node].kind is Kind.LOCK:
+        yield Observed(
+            "sleeper-may-end-it",
+            seen.at_s(last.at_ns),
+            f"another thread of {label} has slept all that time ({asleep[0]}): once awake it may let the wait end, and "
+            "until then nobody can tell",
+            {"asleep": asleep},
+        )
     ended = sorted({process.pid for process in last.processes if process.state in ("Z", "X")} | set(seen.ended))
     gone = f"; {len(ended)} {'has' if len(ended) == 1 else 'have'} ended" if ended else ""
     yield Observed(
@@ -187,6 +196,31 @@ def _stands(looks: list[Look], node: Node) -> bool:
             wait is not None and wait.kind is not Kind.SLEEP and not wait.timed and not wait.for_gil for wait in waits
         )
     )
+
+
+def _sleeps_on(looks: list[Look], node: Node, standing: Node) -> bool:
+    """
+    Whether a thread has been in one and the same sleep at every look.
+
+    Each dump wakes all threads for a moment: it woke no oftener than one that stands.
+    """
+    waits = [look.waits.waits.get(node) for look in looks]
+    woke, must = _woke(looks, node), _woke(looks, standing)
+    return woke is not None and must is not None and woke <= must and all(w and w.kind is Kind.SLEEP for w in waits)
+
+
+def _woke(looks: list[Look], node: Node) -> int | None:
+    """How often a thread went to sleep between the first look and the last; None if that was not read."""
+    counts = [
+        thread.voluntary_switches
+        for look in looks
+        for process in look.processes
+        for thread in process.threads
+        if (process.pid, thread.tid) == node
+    ]
+    if len(counts) < 2 or counts[0] is None or counts[-1] is None:
+        return None
+    return counts[-1] - counts[0]
 
 
 def _python_threads(look: Look, pid: int) -> list[int]:

@@ -298,11 +298,17 @@ def test_nothing_is_said_of_the_parent_if_another_process_has_ended() -> None:
     assert claimed(replace(IN_WORKER, details={**IN_WORKER.details, "beside": others})) is None
 
 
-def look(*threads: ThreadStack, at_s: float, sleeps: bool = False) -> Look:
-    """The training's process (7) with these threads, the second asleep on purpose or waiting for a lock."""
+def look(*threads: ThreadStack, at_s: float, sleeps: bool = False, woke: tuple[int, int] = (0, 0)) -> Look:
+    """
+    The training's process (7) with these threads, the second asleep on purpose or waiting for a lock.
+
+    :param woke: how often the first and the second went to sleep so far.
+    """
     kinds = {7: Kind.LOCK, 8: Kind.SLEEP if sleeps else Kind.LOCK}
     found = {(7, stack.tid): Wait(7, stack.tid, kinds[stack.tid], "futex", "", timed=False) for stack in threads}
-    readings = tuple(procfs.ThreadReading(stack.tid, "S", 0.0, None) for stack in threads)
+    readings = tuple(
+        procfs.ThreadReading(stack.tid, "S", 0.0, None, voluntary_switches=woke[stack.tid - 7]) for stack in threads
+    )
     process = procfs.ProcessReading(7, 1, 7, "S", 0.0, 0, readings, 0, None, "python")
     dump = Dump(7, 0, False, threads)
     return Look(int(at_s * 1e9), at_s, None, (process,), {7: dump}, {}, WaitGraph(found, {7: "S"}, {7: 1}))
@@ -319,8 +325,29 @@ def helper(file: str, line: int = 3) -> ThreadStack:
 
 def seen_beside(*looks: Look) -> dict[str, Any] | None:
     progress: Any = SimpleNamespace(recording=None, states=lambda: iter(()))
-    found = list(beside(Observations(0, list(looks)), progress))
+    found = [item for item in beside(Observations(0, list(looks)), progress) if item.kind == "beside"]
     return found[0].detail if found else None
+
+
+def may_be_ended_by_a_sleeper(*looks: Look) -> bool:
+    progress: Any = SimpleNamespace(recording=None, states=lambda: iter(()))
+    return any(item.kind == "sleeper-may-end-it" for item in beside(Observations(0, list(looks)), progress))
+
+
+def test_one_that_has_slept_all_the_time_may_still_end_the_wait() -> None:
+    dumped = [(0, 10), (2, 12), (4, 14)]  # by each dump all threads wake
+    looks = [look(MAIN_THREAD, helper("/me/a.py"), at_s=n, sleeps=True, woke=woke) for n, woke in enumerate(dumped)]
+    assert may_be_ended_by_a_sleeper(*looks)
+
+
+def test_one_that_woke_and_did_not_end_the_wait_is_no_hope() -> None:
+    woke_itself = [(0, 10), (2, 13), (4, 15)]
+    looks = [
+        look(MAIN_THREAD, helper("/me/a.py"), at_s=n, sleeps=True, woke=woke) for n, woke in enumerate(woke_itself)
+    ]
+    assert not may_be_ended_by_a_sleeper(*looks)
+    waits = [look(MAIN_THREAD, helper("/me/a.py"), at_s=n) for n in (1, 2)]
+    assert not may_be_ended_by_a_sleeper(*waits)
 
 
 def test_a_thread_that_waits_without_end_stands() -> None:

@@ -525,7 +525,7 @@ def test_a_run_goes_on_to_its_end_when_the_watching_process_is_killed(
         """,
         "watcher.py",
     )
-    root = str(Path(procfs.__file__).parent.parent)
+    root = str(Path(procfs.__file__).parent.parent.parent)
     process = start([sys.executable, watcher], env={**os.environ, "PYTHONPATH": root})
     log = tmp_path / "out" / "stdout.log"
     wait_until(lambda: log.exists() and "3\n" in log.read_text())

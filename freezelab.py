@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from matrix.analysis import STORE_FILE, Analysis, analyse_folder
+from matrix.analysis.analysis import STORE_FILE, Analysis, analyse_folder
 from matrix.cases import running, scoring
 from matrix.cases.question import Answer, Question
+from matrix.environments.uv import find_uv
 from matrix.errors import MatrixError
-from matrix.parameters import parameters_from
-from matrix.plan_file import load_plan
-from matrix.presets import DEFAULT, preset
-from matrix.sweep import run_sweep
-from matrix.uv import find_uv
+from matrix.plan.parameters import parameters_from
+from matrix.plan.plan_file import load_plan
+from matrix.plan.presets import DEFAULT, preset
+from matrix.running.sweep import run_sweep
 from probes import doctor, heap_check, heap_ladder, heap_moves, remedies, stacks
 from probes.agent.remedies.interface import Remedy
 from probes.attach import AttachOptions, attach

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matrix.analysis import Analysis, Finding, Result
-from matrix.parameters import Level
+from matrix.analysis.analysis import Analysis, Finding, Result
+from matrix.plan.parameters import Level
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from matrix.analysis import Analysis, Finding, Result
+from matrix.analysis.analysis import Analysis, Finding, Result
 from probes import causes
 from probes.causes import Cause
 from probes.verdicts import Verdict

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TextIO
 
-from matrix.analysis import Analysis
+from matrix.analysis.analysis import Analysis
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from matrix.designs.interface import Assignment
-from matrix.parameters import Level
+from matrix.plan.parameters import Level
 
 
 class FullDesign:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from matrix.parameters import Level
+from matrix.plan.parameters import Level
 
 Assignment = Mapping[str, Level]
 """One level for each factor."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-from matrix.observation import Observation
+from matrix.results.observation import Observation
 
 Task = Callable[[frozenset[int]], Observation]
 """Runs one trial on the cores it is given, which no other running trial shares."""

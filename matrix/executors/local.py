@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from matrix.executors.interface import Task
-from matrix.observation import Observation
+from matrix.results.observation import Observation
 
 
 def usable_cores() -> tuple[int, ...]:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from matrix.cells import VersionSet
-from matrix.environments import CellEnvironment, Lock, ShouldStop, Unsatisfiable, UvEnvironments
-from matrix.mirrors import uv_settings
-from matrix.parameters import Parameter, parameters_from
-from matrix.plan import Plan
-from matrix.plan_file import load_plan
-from matrix.uv import Uv
+from matrix.environments.cache import CellEnvironment, Lock, ShouldStop, Unsatisfiable, UvEnvironments
+from matrix.environments.mirrors import uv_settings
+from matrix.environments.uv import Uv
+from matrix.plan.cells import VersionSet
+from matrix.plan.parameters import Parameter, parameters_from
+from matrix.plan.plan import Plan
+from matrix.plan.plan_file import load_plan
 from probes.diagnosis import Culprit, Diagnosis, Timing
 from probes.verdicts import Verdict
 from probes.watch import WatchOptions

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from matrix.executors import LocalExecutor, usable_cores
-from matrix.observation import Observation, Outcome
+from matrix.results.observation import Observation, Outcome
 
 DONE = Observation(Outcome.RAN)
 

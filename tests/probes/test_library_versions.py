@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from matrix.cells import VersionSet
-from matrix.environments import CellEnvironment, UvEnvironments, default_cache
-from matrix.uv import Uv
+from matrix.environments.cache import CellEnvironment, UvEnvironments, default_cache
+from matrix.environments.uv import Uv
+from matrix.plan.cells import VersionSet
 from tests.probes.test_algorithms import check, train
 
 if TYPE_CHECKING:

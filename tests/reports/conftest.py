@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from matrix.analysis import Analysis, analyse
-from matrix.cells import Cell, VersionSet
-from matrix.claims import Claim
-from matrix.observation import Observation, Outcome, observed
-from matrix.plan import Plan, RunSettings
+from matrix.analysis.analysis import Analysis, analyse
+from matrix.plan.cells import Cell, VersionSet
+from matrix.plan.claims import Claim
+from matrix.plan.plan import Plan, RunSettings
+from matrix.results.observation import Observation, Outcome, observed
 from probes.diagnosis import Alternative, Culprit, Diagnosis, Evidence, Timing
 from probes.verdicts import Verdict
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from matrix.analysis import Analysis
-from matrix.claims import Claim
+from matrix.analysis.analysis import Analysis
+from matrix.plan.claims import Claim
 from reports import sweep_markdown
 from tests.reports.conftest import failed, healthy, slow
 

@@ -1,0 +1,1 @@
+"""The environment that a cell trains in: resolved, built once by uv, cached, shared."""

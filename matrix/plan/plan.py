@@ -1,0 +1,123 @@
+"""What a sweep is to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from matrix.errors import MatrixError
+from matrix.plan.cells import Cell, Trial, VersionSet
+from matrix.plan.claims import Claim
+from matrix.plan.parameters import Level
+
+SCHEMA = "freezelab.plan/1"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How the cells are run."""
+
+    repeats: int = 1
+    seeds: tuple[int, ...] = (0,)
+    jobs: int | None = None
+    """At most so many cells at once; None is as many as the cores allow."""
+    limit_s: float = 600.0
+    threads_per_cell: int = 1
+    design: str = "full"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, checked and spelt out."""
+
+    name: str
+    factors: Mapping[str, tuple[Level, ...]]
+    """The design's factors, with the ordinary level first."""
+    cells: tuple[Cell, ...]
+    """The design's cells, then the extra ones; no two alike."""
+    run: RunSettings
+    claims: tuple[Claim, ...] = ()
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Each cell with each seed, each as often as asked for; a whole round of cells before the next."""
+        run = self.run
+        return tuple(
+            Trial(cell, seed, repeat, run.limit_s, run.threads_per_cell)
+            for repeat in range(run.repeats)
+            for seed in run.seeds
+            for cell in self.cells
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``plan.json``."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "factors": {name: list(levels) for name, levels in self.factors.items()},
+            "cells": [
+                {
+                    "id": cell.id,
+                    "label": cell.label,
+                    "levels": dict(cell.levels),
+                    "versions": dataclasses.asdict(cell.versions),
+                    "arguments": list(cell.arguments),
+                    "why": cell.why,
+                }
+                for cell in self.cells
+            ],
+            "run": dataclasses.asdict(self.run),
+            "claims": [claim.to_json() for claim in self.claims],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Plan:
+        """
+        Reads what :meth:`to_json` wrote.
+
+        :raises ValueError: another schema, or a key that is missing or of the wrong type.
+        """
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            raise ValueError(f"expected schema {SCHEMA!r}")
+        try:
+            return cls(
+                name=value["name"],
+                factors={name: tuple(levels) for name, levels in value["factors"].items()},
+                cells=tuple(
+                    Cell(
+                        levels=cell["levels"],
+                        versions=VersionSet(
+                            **{**cell["versions"], "requirements": tuple(cell["versions"]["requirements"])}
+                        ),
+                        arguments=tuple(cell["arguments"]),
+                        label=cell["label"],
+                        why=cell["why"],
+                    )
+                    for cell in value["cells"]
+                ),
+                run=RunSettings(**{**value["run"], "seeds": tuple(value["run"]["seeds"])}),
+                claims=tuple(Claim.from_json(claim) for claim in value["claims"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a {SCHEMA} document: {error!r}") from error
+
+    def save(self, path: Path) -> None:
+        """Writes ``plan.json``."""
+        path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """
+        Reads ``plan.json``.
+
+        :raises MatrixError: it is missing or no plan.
+        """
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise MatrixError(f"{path}: {error}; name the folder of a sweep that was started") from error

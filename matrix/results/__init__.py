@@ -1,0 +1,1 @@
+"""What was observed: one row per trial, in SQLite. Conclusions are drawn elsewhere, each time anew."""

@@ -1,0 +1,1 @@
+"""Running a sweep: its pipeline, one trial of it, Ctrl-C, what a terminal shows meanwhile."""

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from matrix.designs.full import FullDesign
 from matrix.designs.interface import Assignment, Design
 
-DESIGNS: dict[str, Design] = {"full": FullDesign()}
-"""By the name in ``[run] design``."""
+DESIGNS: Mapping[str, Callable[[int], Design]] = {"full": lambda _: FullDesign()}
+"""By the name in ``[run] design``: makes the design, of a strength if it has such a thing."""
+DESIGN_NAMES: tuple[str, ...] = tuple(DESIGNS)
 
-__all__ = ["DESIGNS", "Assignment", "Design"]
+
+def make_design(name: str, strength: int = 2) -> Design:
+    """
+    The design of this name.
+
+    :param strength: how many factors have all combinations of their levels tried; for "covering" only.
+    :raises KeyError: there is no such design.
+    """
+    return DESIGNS[name](strength)
+
+
+__all__ = ["DESIGNS", "DESIGN_NAMES", "Assignment", "Design", "make_design"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.designs import DESIGNS
+from matrix.designs import DESIGN_NAMES, make_design
 from matrix.errors import expected_one_of
 from matrix.plan.cells import NO_REMEDY, REMEDY, VERSIONS, Cell, VersionSet
 from matrix.plan.claims import TESTS, Claim
@@ -104,7 +104,7 @@ class _PlanFile:
             if name in factors:
                 training.fail(name, "also a factor; keep it in [factors] or in [training], not in both")
         fixed = {name: self._level(training, name, value, versions) for name, value in training.values.items()}
-        for assignment in DESIGNS[self._design()].assignments(factors):
+        for assignment in make_design(self._design()).assignments(factors):
             yield self._cell(fixed, assignment, {}, versions, None)
         base = {name: levels[0] for name, levels in factors.items()}
         for table in self.document.tables("extra"):
@@ -173,8 +173,8 @@ class _PlanFile:
     def _design(self) -> str:
         run = self.document.table("run")
         design = run.text("design", RunSettings.design)
-        if design not in DESIGNS:
-            run.fail("design", f"unknown design {design!r}; {expected_one_of(design, DESIGNS)}")
+        if design not in DESIGN_NAMES:
+            run.fail("design", f"unknown design {design!r}; {expected_one_of(design, DESIGN_NAMES)}")
         return design
 
     def _run(self) -> RunSettings:

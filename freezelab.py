@@ -23,11 +23,14 @@ from matrix.plan.parameters import parameters_from
 from matrix.plan.plan_file import load_plan
 from matrix.plan.presets import DEFAULT, preset
 from matrix.running.sweep import run_sweep
-from probes import doctor, heap_check, heap_ladder, heap_moves, remedies, stacks
+from probes import doctor, remedies, stacks
 from probes.agent.remedies.interface import Remedy
 from probes.attach import AttachOptions, attach
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.diagnosis import Remedy as Proof
+from probes.heap import check as heap_check
+from probes.heap import ladder as heap_ladder
+from probes.heap import moves as heap_moves
 from probes.remedies import verify
 from probes.supervisor import CommandNotFoundError
 from probes.watch import FolderNotWritableError, Status, WatchOptions, watch

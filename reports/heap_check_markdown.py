@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probes import heap
-from probes.heap_check import Attempt, HeapCheck
-from probes.heap_moves import Sighting
+from probes.heap import messages as heap
+from probes.heap.check import Attempt, HeapCheck
+from probes.heap.moves import Sighting
 from reports import markdown as md
 from reports import wording
 

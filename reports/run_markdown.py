@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from probes import causes, code
 from probes.diagnosis import Diagnosis, Evidence
-from probes.heap_check import HeapCheck
+from probes.heap.check import HeapCheck
 from reports import heap_check_markdown, preflight_text, remedies_text, waits_text, wording
 from reports import markdown as md
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from probes.doctor.interface import Blocked, Check, Finding, blocks, ok, warning
 from probes.doctor.machine import Machine
-from probes.heap_ladder import LADDER, Loader, RungUnavailableError
+from probes.heap.ladder import LADDER, Loader, RungUnavailableError
 
 _OLDEST = (2, 28)
 """What wheels of today's torch are built for (manylinux_2_28)."""

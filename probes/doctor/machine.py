@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from probes import carry, heap_ladder, stacks
+from probes import carry, stacks
 from probes.doctor.examined import Examined
+from probes.heap import ladder as heap_ladder
 from probes.system import cgroup, gpu
 
 _TRIES = 5

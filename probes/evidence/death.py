@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes import code, heap
+from probes import code
 from probes.death import Death
 from probes.evidence.observed import Ending, Observed
+from probes.heap import messages as heap
 from probes.observer import Observations
 
 _SHOWN_FRAMES = 8

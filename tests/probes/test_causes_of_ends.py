@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from probes import causes, culprit, heap
+from probes import causes, culprit
 from probes.agent import giver
 from probes.causes import CAUSES, Finding
 from probes.diagnosis import Culprit, Evidence
 from probes.evidence import Ending
 from probes.evidence.last_words import last_words
 from probes.evidence.slow_part import slow_part
+from probes.heap import messages as heap
 from probes.observer import Observations, Observer
 from probes.pace import Slowing
 from probes.profile import Profile

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from probes import carry, heap
+from probes import carry
 from probes.death import DeathWatch
 from probes.diagnosis import Diagnosis
+from probes.heap import messages as heap
 from probes.progress import Progress
 from probes.system import procfs
 from probes.verdicts import Verdict

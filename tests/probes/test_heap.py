@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import heap
-from probes.heap import Family
+from probes.heap import messages as heap
+from probes.heap.messages import Family
 from probes.stacks import Frame
 
 DOUBLE, POINTER, OVERFLOW = Family.DOUBLE_FREE, Family.INVALID_POINTER, Family.OVERFLOW

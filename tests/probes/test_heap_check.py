@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import freezelab
-from probes import heap_check, heap_ladder, heap_moves
 from probes.diagnosis import Culprit, Diagnosis, Evidence, Signal, Timing
-from probes.heap_check import Attempt, HeapCheck, InvalidHeapCheckError
-from probes.heap_ladder import LADDER, Loader, Rung, RungUnavailableError
-from probes.heap_moves import Sighting, interpretation, moves, sighting, touches_heap
+from probes.heap import check as heap_check
+from probes.heap import ladder as heap_ladder
+from probes.heap import moves as heap_moves
+from probes.heap.check import Attempt, HeapCheck, InvalidHeapCheckError
+from probes.heap.ladder import LADDER, Loader, Rung, RungUnavailableError
+from probes.heap.moves import Sighting, interpretation, moves, sighting, touches_heap
 from probes.verdicts import Verdict
 from probes.watch import WatchOptions, watch
 from reports import heap_check_markdown, run_markdown

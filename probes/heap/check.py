@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from probes.diagnosis import Diagnosis
-from probes.heap_ladder import LADDER, Loader, Rung, RungUnavailableError, this_machine
-from probes.heap_moves import Sighting, interpretation, moves, sighting
+from probes.heap.ladder import LADDER, Loader, Rung, RungUnavailableError, this_machine
+from probes.heap.moves import Sighting, interpretation, moves, sighting
 from probes.supervisor import CommandNotFoundError
 from probes.watch import Status, WatchOptions, watch
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probes import heap
 from probes.diagnosis import Diagnosis
+from probes.heap import messages as heap
 from probes.verdicts import Verdict
 
 

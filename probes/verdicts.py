@@ -38,3 +38,8 @@ class Verdict(str, enum.Enum):
     def is_failure(self) -> bool:
         """Whether a command that diagnosed this ends with exit code 3."""
         return self is not Verdict.HEALTHY
+
+    @property
+    def stands_for_good(self) -> bool:
+        """Whether nothing more is to be learnt by waiting: the run neither moves again nor ends by itself."""
+        return self in (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG)

@@ -75,6 +75,8 @@ class WatchOptions:
     confirm_after_s: float = 6.0
     """How long a freeze must have stood before it is told."""
     on_freeze: Literal["report", "stop"] = "report"
+    stop_on: frozenset[Verdict] = frozenset(Verdict)
+    """Which settled verdicts end the run under ``on_freeze="stop"``; with any other it goes on, and is judged again."""
     remedies: tuple[remedies.Choice, ...] = ()
     """What to change in the run."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -203,7 +205,7 @@ def _attend(
     command: Sequence[str], child: Supervised, observer: Observer, options: WatchOptions, ahead: Preflight
 ) -> str | None:
     """Stays with the command until it has ended, or is ended. Returns why we ended it, if we did."""
-    told = False
+    told: Verdict | None = None
     next_judgement_ns = 0
     while child.exit_status() is None:
         fresh = observer.tick()
@@ -218,13 +220,15 @@ def _attend(
             return "limit"
         warned = ahead.look(observer.progress) if fresh else []
         settled = None
-        if fresh and not told and now >= next_judgement_ns and _may_be_settled(observer, options, now):
+        if fresh and now >= next_judgement_ns and _worth_judging(told, observer, options, now):
             next_judgement_ns = now + int(_JUDGE_EVERY_S * 1e9)
             settled = _settled(command, observer, now)
-            told = settled is not None
+            if settled is not None and told is not None and settled.verdict not in options.stop_on:
+                settled = None  # one freeze is told once
+            told = settled.verdict if settled is not None else told
         if fresh and options.on_status is not None:
             options.on_status(_status(observer, now, elapsed_s, settled, tuple(warned)))
-        if settled is not None and options.on_freeze == "stop":
+        if settled is not None and options.on_freeze == "stop" and settled.verdict in options.stop_on:
             child.end()
             return "freeze"
         child.wait(_TICK_S)
@@ -239,15 +243,25 @@ def _interrupt(child: Supervised) -> None:
         child.wait(_TICK_S)
 
 
+def _worth_judging(told: Verdict | None, observer: Observer, options: WatchOptions, now: int) -> bool:
+    if told is None:
+        return _may_be_settled(observer, options, now)
+    # A run that was told to be slow goes on, and may yet come to stand for good.
+    return options.on_freeze == "stop" and _silent_for_long(observer, options, now)
+
+
 def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool:
     """Cheap: whether something has stood long enough to be worth weighing; corrupt data need not stand."""
     if observer.seen.corrupt or (observer.seen.slowing_ns is not None and not observer.profiles):
         return True
     progress = observer.progress
-    looks = len(observer.seen.looks)
-    if looks:
-        return looks >= _MIN_LOOKS and progress.silence_s(now) >= options.confirm_after_s
+    if observer.seen.looks:
+        return _silent_for_long(observer, options, now)
     return progress.stands_still() and (now - progress.standstills[-1].since_ns) / 1e9 >= options.confirm_after_s
+
+
+def _silent_for_long(observer: Observer, options: WatchOptions, now: int) -> bool:
+    return len(observer.seen.looks) >= _MIN_LOOKS and observer.progress.silence_s(now) >= options.confirm_after_s
 
 
 def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis | None:

@@ -14,8 +14,27 @@ from matrix.errors import MatrixError
 from matrix.plan.cells import Cell, Trial, VersionSet
 from matrix.plan.claims import Claim
 from matrix.plan.parameters import Level
+from probes.verdicts import Verdict
 
 SCHEMA = "freezelab.plan/1"
+
+
+STOP_ON_FREEZE: Mapping[str, frozenset[Verdict]] = {
+    "standing": frozenset(verdict for verdict in Verdict if verdict.stands_for_good),
+    "any": frozenset(verdict for verdict in Verdict if verdict.is_failure),
+    "never": frozenset(),
+}
+"""
+``[run] stop_on_freeze`` to the settled verdicts that end a trial. A run that is slow or corrupt moves on: what comes
+of it, such as a second update that is as slow as the first or a crash, is part of the observation.
+"""
+
+
+TIMINGS = ("own-cores", "alone", "shared")
+"""
+``[run] timing``: trials side by side, none on another's cores; one at a time, the machine to itself; or as many as
+``jobs`` says, cores shared. What a trial had beside it is recorded with it in any case.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,15 @@ class RunSettings:
     limit_s: float = 600.0
     threads_per_cell: int = 1
     design: str = "full"
+    stop_on_freeze: str = "standing"
+    """One of :data:`STOP_ON_FREEZE`."""
+    timing: str = "own-cores"
+    """One of :data:`TIMINGS`."""
+
+    @property
+    def stop_on(self) -> frozenset[Verdict]:
+        """The settled verdicts that end a trial."""
+        return STOP_ON_FREEZE[self.stop_on_freeze]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from matrix.errors import expected_one_of
 from matrix.plan.cells import NO_REMEDY, REMEDY, VERSIONS, Cell, VersionSet
 from matrix.plan.claims import TESTS, Claim
 from matrix.plan.parameters import Level, Parameter
-from matrix.plan.plan import Plan, RunSettings
+from matrix.plan.plan import STOP_ON_FREEZE, TIMINGS, Plan, RunSettings
 from matrix.plan.tables import Table, read_document
 from probes import remedies
 from probes.verdicts import Verdict
@@ -179,7 +179,9 @@ class _PlanFile:
 
     def _run(self) -> RunSettings:
         table = self.document.table("run")
-        table.allow_only(("repeats", "seeds", "jobs", "limit_s", "threads_per_cell", "design"))
+        table.allow_only(
+            ("repeats", "seeds", "jobs", "limit_s", "threads_per_cell", "design", "stop_on_freeze", "timing")
+        )
         return RunSettings(
             repeats=table.whole("repeats", RunSettings.repeats, minimum=1),
             seeds=table.wholes("seeds", RunSettings.seeds, minimum=0),
@@ -187,6 +189,8 @@ class _PlanFile:
             limit_s=table.seconds("limit_s", RunSettings.limit_s),
             threads_per_cell=table.whole("threads_per_cell", RunSettings.threads_per_cell, minimum=1),
             design=self._design(),
+            stop_on_freeze=table.choice("stop_on_freeze", RunSettings.stop_on_freeze, STOP_ON_FREEZE),
+            timing=table.choice("timing", RunSettings.timing, TIMINGS),
         )
 
     def _claim(self, table: Table, versions: Mapping[str, VersionSet]) -> Claim:

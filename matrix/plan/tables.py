@@ -75,6 +75,13 @@ class Table:
             self.fail(key, f'expected a list of texts, found {values!r}; write {key} = ["…", "…"]')
         return tuple(values)
 
+    def choice(self, key: str, default: str, known: Iterable[str]) -> str:
+        """One of the texts in ``known``."""
+        value = self.text(key, default)
+        if value not in (names := tuple(known)):
+            self.fail(key, f"unknown {key} {value!r}; {expected_one_of(value, names)}")
+        return value
+
     def whole(self, key: str, default: int, minimum: int) -> int:
         """A whole number of at least ``minimum``."""
         value = self.values.get(key, default)

@@ -37,6 +37,7 @@ from matrix.running.leftovers import end_leftovers
 from matrix.running.progress import Progress
 from matrix.running.trial import CELLS_FOLDER, Runner, TrialTask
 from matrix.running.view import View, view_for
+from probes.verdicts import Verdict
 from probes.watch import InterruptedRunError, Status, watch
 
 PROGRAM = Path(__file__).resolve().parents[2] / "repro"
@@ -92,7 +93,10 @@ def run_sweep(
         plan.save(out / PLAN_FILE)
         todo = store.missing(plan.trials)
         progress = Progress(len(plan.trials), len(plan.trials) - len(todo), executor.slots)
-        sweep = _Sweep(out, program, runner, environments, store, view, interrupts, executor, builders, progress)
+        stop_on = plan.run.stop_on
+        sweep = _Sweep(
+            out, program, runner, environments, store, view, interrupts, executor, builders, progress, stop_on
+        )
         if wanted is not None and executor.slots < wanted:
             view.note(f"{wanted} jobs asked for; {executor.slots} fit on the cores without sharing one")
         sweep.run(todo)
@@ -113,6 +117,7 @@ class _Sweep:
     executor: Executor
     builders: ThreadPoolExecutor
     progress: Progress
+    stop_on: frozenset[Verdict]
     building: dict[Future[CellEnvironment | Unsatisfiable], list[Trial]] = field(default_factory=dict)
     running: dict[Future[Observation], Trial] = field(default_factory=dict)
     told: int = 0
@@ -206,6 +211,7 @@ class _Sweep:
             environment,
             self.program,
             self.out,
+            self.stop_on,
             self.runner,
             on_start=self.progress.started,
             on_status=self._status,

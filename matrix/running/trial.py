@@ -14,6 +14,7 @@ from matrix.plan.cells import NO_REMEDY, REMEDY, Trial
 from matrix.results.observation import Observation, Outcome, observed
 from probes import remedies
 from probes.diagnosis import Diagnosis
+from probes.verdicts import Verdict
 from probes.watch import InterruptedRunError, Status, WatchOptions
 
 Runner = Callable[[Sequence[str], WatchOptions], Diagnosis]
@@ -34,6 +35,8 @@ class TrialTask:
     """The folder of the training program; Python runs its ``__main__``."""
     sweep: Path
     """The sweep's folder."""
+    stop_on: frozenset[Verdict]
+    """Settled verdicts that end the run; empty lets every run go on to its end or its time limit."""
     runner: Runner
     on_start: Callable[[Trial], None]
     on_status: Callable[[Trial, Status], None]
@@ -70,6 +73,8 @@ class TrialTask:
         options = WatchOptions(
             out=folder,
             limit_s=self.trial.limit_s,
+            on_freeze="stop" if self.stop_on else "report",
+            stop_on=self.stop_on,
             remedies=self.chosen_remedies,
             env={
                 **dict.fromkeys(_THREAD_VARIABLES, str(self.trial.threads)),

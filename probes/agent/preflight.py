@@ -1,7 +1,7 @@
 """
 What can be known when ``learn`` begins: how environments are wrapped and evaluated, and what the process was told.
 
-Plain facts; what they mean is said outside, in ``probes/preflight.py``. Only attributes are read. How long an update
+Plain facts; what they mean is said outside, in ``probes/preflight``. Only attributes are read. How long an update
 will take is measured here too, but only when the environment asks for it, as ``doctor --script`` does: on a copy.
 """
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from matrix.plan.parameters import Level
+from matrix.plan.templates import finish
 
 VERSIONS = "versions"
 """The factor whose levels are library sets."""
+PYTHON = "python"
+"""The factor whose levels are versions of Python."""
 DEVICE = "device"
 """The factor that decides whether this machine can run the cell at all."""
 REMEDY = "remedy"
 """The factor whose levels are remedies: applied from outside, unknown to the training program."""
 NO_REMEDY = "none"
+SEED = "seed"
+THREADS = "threads"
+"""The factor that decides how many threads, and cores, a trial gets; without it the sweep's setting does."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,14 @@ class VersionSet:
     """``3.11``, or anything else that uv takes for a Python version."""
     exclude_newer: str | None = None
     """Date or RFC 3339 time; later releases are as if they did not exist."""
+    lock: str | None = None
+    """A requirements file with every package pinned, which is taken as it is; then ``requirements`` is empty."""
 
     @cached_property
     def id(self) -> str:
         """The same for two sets that ask for the same thing, whatever their names."""
-        return digest([sorted(self.requirements), self.python, self.exclude_newer])
+        asked = [sorted(self.requirements), self.python, self.exclude_newer]
+        return digest(asked if self.lock is None else [*asked, self.lock])
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,22 @@ class Cell:
     """What tells it from the others, for people: ``env=v3 device=cpu``."""
     why: str | None = None
     """Given for an extra cell; None for a cell of the design."""
+    environ: Mapping[str, str | None] = field(default_factory=dict)
+    """Environment variables of the run, over those that the sweep sets itself; None takes a variable away."""
+    command: tuple[str, ...] | None = None
+    """
+    The user's own training program: the words behind the interpreter, in which ``{seed}`` and ``{threads}`` are still
+    to be filled and braces are doubled; see :meth:`Trial.words`. None is FreezeLab's own program with ``arguments``.
+    """
 
     @cached_property
     def id(self) -> str:
         """Hash of the levels, with the library set by what it asks for; no remedy is as good as no such factor."""
-        levels = {name: level for name, level in self.levels.items() if (name, level) != (REMEDY, NO_REMEDY)}
-        return digest({**levels, VERSIONS: self.versions.id})
+        levels: dict[str, Any] = {k: level for k, level in self.levels.items() if (k, level) != (REMEDY, NO_REMEDY)}
+        levels[VERSIONS] = self.versions.id
+        # Their names can't be factors, and a cell without them keeps the identity it had before there were any.
+        more = {"[environ]": dict(self.environ), "[command]": self.command}
+        return digest({**levels, **{name: value for name, value in more.items() if value}})
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -77,6 +97,18 @@ class Trial:
     def id(self) -> str:
         """Hash of everything that determines the outcome: a sweep whose file changed runs only what is new."""
         return digest([self.cell.id, self.seed, self.repeat, self.limit_s, self.threads])
+
+    def words(self, program: Path) -> tuple[str, ...]:
+        """
+        What is run: everything behind the interpreter.
+
+        :param program: the folder of FreezeLab's own training program; Python runs its ``__main__``.
+        """
+        told = {SEED: str(self.seed), THREADS: str(self.threads)}
+        if self.cell.command is not None:
+            return tuple(finish(word, told) for word in self.cell.command)
+        own = (word for name, value in told.items() for word in (f"--{name}", value))
+        return (str(program.resolve()), *self.cell.arguments, *own)
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from matrix.errors import MatrixError
-from matrix.plan.cells import Cell, Trial, VersionSet
+from matrix.plan.cells import THREADS, Cell, Trial, VersionSet
 from matrix.plan.claims import Claim
 from matrix.plan.parameters import Level
 from probes.verdicts import Verdict
@@ -47,7 +47,16 @@ class RunSettings:
     """At most so many cells at once; None is as many as the cores allow."""
     limit_s: float = 600.0
     threads_per_cell: int = 1
+    """Unless ``threads`` is a factor."""
     design: str = "full"
+    strength: int = 2
+    """How many factors a covering design has all combinations tried of."""
+    max_trials: int | None = None
+    """An adaptive design starts no more than so many."""
+    budget_s: float | None = None
+    """An adaptive design starts none that would end later, in seconds of trials one after the other."""
+    expected_s: float | None = None
+    """How long an ordinary trial takes; None where nobody said."""
     stop_on_freeze: str = "standing"
     """One of :data:`STOP_ON_FREEZE`."""
     timing: str = "own-cores"
@@ -76,11 +85,20 @@ class Plan:
         """Each cell with each seed, each as often as asked for; a whole round of cells before the next."""
         run = self.run
         return tuple(
-            Trial(cell, seed, repeat, run.limit_s, run.threads_per_cell)
+            Trial(cell, seed, repeat, run.limit_s, self.threads(cell))
             for repeat in range(run.repeats)
             for seed in run.seeds
             for cell in self.cells
         )
+
+    def threads(self, cell: Cell) -> int:
+        """Threads, and cores, of a trial of ``cell``."""
+        threads = cell.levels.get(THREADS)
+        return threads if isinstance(threads, int) else self.run.threads_per_cell
+
+    def cost_s(self, cell: Cell) -> float:
+        """How long a trial of ``cell`` is expected to take, in seconds; its limit where nobody said."""
+        return self.run.limit_s
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``plan.json``."""
@@ -96,6 +114,8 @@ class Plan:
                     "versions": dataclasses.asdict(cell.versions),
                     "arguments": list(cell.arguments),
                     "why": cell.why,
+                    "environ": dict(cell.environ),
+                    "command": None if cell.command is None else list(cell.command),
                 }
                 for cell in self.cells
             ],
@@ -125,6 +145,8 @@ class Plan:
                         arguments=tuple(cell["arguments"]),
                         label=cell["label"],
                         why=cell["why"],
+                        environ=cell["environ"],
+                        command=None if cell["command"] is None else tuple(cell["command"]),
                     )
                     for cell in value["cells"]
                 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import importlib.util
 import json
 import signal
 import sys
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import TextIO
 
 from matrix.analysis.analysis import STORE_FILE, Analysis, analyse_folder
-from matrix.cases import running, scoring
+from matrix.cases import libraries, running, scoring
 from matrix.cases.question import Answer, Question
-from matrix.environments.uv import find_uv
+from matrix.environments.cache import UvEnvironments, default_cache
+from matrix.environments.uv import Uv, find_uv
 from matrix.errors import MatrixError
 from matrix.plan.parameters import parameters_from
 from matrix.plan.plan_file import load_plan
@@ -500,6 +502,7 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  freezelab cases\n"
         "  freezelab cases run c07 c12\n"
         "  freezelab cases run --vary 3 --jobs 2 --out runs/cases\n"
+        "  freezelab cases run --vary 2 --libraries sb3-2.6\n"
         "  freezelab cases run --python ~/venvs/training/bin/python",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -515,7 +518,18 @@ def _add_cases(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="N at once (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/cases"), metavar="DIR", help="(default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the programs")
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        help="the Python that runs the programs (default: FreezeLab's own, or one that is built if that can't train)",
+    )
+    parser.add_argument(
+        "--libraries",
+        action="append",
+        default=[],
+        metavar="SET",
+        help="run variations with this library set of the shipped sweep; given several times, they take turns",
+    )
     parser.set_defaults(run=_cases)
 
 
@@ -529,7 +543,9 @@ def _cases(options: argparse.Namespace) -> int:
         print(cases_text.listing([(case.name, case.family, " ".join(case.verdicts), case.what) for case in cases]))
         return EXIT_OK
     stacks.check_permission()
-    questions = [question for case in cases for question in _questions(case, options.vary)]
+    if options.libraries and not options.vary:
+        raise UsageError("--libraries is for variations; add --vary 1 or more")
+    questions = [question for case in cases for question in _questions(case, options.vary, options.libraries)]
 
     def show(question: Question, answer: Answer, again: bool) -> None:
         shown.append(question.name)
@@ -538,17 +554,36 @@ def _cases(options: argparse.Namespace) -> int:
         print(f"{place} {cases_text.line(question, answer)}{earlier}", file=sys.stderr)
 
     shown: list[str] = []
+    pythons = _pythons(options.python, options.libraries)
     answers = running.ask_all(
-        questions, options.out, python=options.python, jobs=options.jobs, fresh=options.fresh, on_answer=show
+        questions, options.out, pythons=pythons, jobs=options.jobs, fresh=options.fresh, on_answer=show
     )
     print(cases_text.summary(scoring.score(questions, answers)))
     return EXIT_OK
 
 
-def _questions(case: catalogue.Case, variations: int) -> Iterator[Question]:
+def _pythons(usual: str | None, sets: Sequence[str]) -> dict[str | None, str]:
+    """The interpreter of each library set; None is the usual one."""
+    cells = load_plan(preset(), parameters_from(training_parser())).cells
+    known = list({cell.versions.name: cell.versions for cell in cells}.values())
+    if usual is None and importlib.util.find_spec("stable_baselines3") is None:
+        usual = known[-1].name
+        sets = [usual, *sets]
+    built: dict[str | None, str] = {}
+    built |= libraries.provide(
+        dict.fromkeys(sets),
+        known,
+        UvEnvironments(Uv(), default_cache()),
+        lambda versions: print(f"freezelab: environment {versions.name}", file=sys.stderr),
+    )
+    return {**built, None: built.get(usual, usual or sys.executable)}
+
+
+def _questions(case: catalogue.Case, variations: int, sets: Sequence[str] = ()) -> Iterator[Question]:
     """The case, its twin, and variations of both."""
     for number in range(variations + 1):
-        suffix = f"-{number}" if number else ""
+        with_libraries = sets[(number - 1) % len(sets)] if number and sets else None
+        suffix = (f"-{number}" if number else "") + (f"-{with_libraries}" if with_libraries else "")
         program, names = case.varied(case.program, number)
         yield Question(
             name=case.name + suffix,
@@ -560,6 +595,7 @@ def _questions(case: catalogue.Case, variations: int) -> Iterator[Question]:
             cause=case.cause,
             limit_s=case.limit_s,
             env=case.limits.get("env", {}),
+            libraries=with_libraries,
         )
         if case.heal:
             yield Question(
@@ -569,6 +605,7 @@ def _questions(case: catalogue.Case, variations: int) -> Iterator[Question]:
                 verdicts=("healthy",),
                 limit_s=case.limit_s,
                 env=case.limits.get("env", {}),
+                libraries=with_libraries,
             )
 
 

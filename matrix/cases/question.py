@@ -25,6 +25,8 @@ class Question:
     """Id of the known cause; None: none may be named."""
     limit_s: float = 60.0
     env: Mapping[str, str] = field(default_factory=dict)
+    libraries: str | None = None
+    """Name of the library set it runs with; None: the usual one."""
 
 
 @dataclass(frozen=True)

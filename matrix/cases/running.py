@@ -75,7 +75,7 @@ def ask_all(
     questions: Sequence[Question],
     folder: Path,
     *,
-    python: str = sys.executable,
+    pythons: Mapping[str | None, str] = {None: sys.executable},
     jobs: int = 1,
     fresh: bool = False,
     on_answer: Callable[[Question, Answer, bool], None] = lambda question, answer, again: None,
@@ -83,7 +83,7 @@ def ask_all(
     """
     Answers to all questions, those that ``folder`` has already included.
 
-    :param python: what runs the programs: it needs stable-baselines3 and sb3-contrib.
+    :param pythons: what runs the programs of each library set: they need stable-baselines3 and sb3-contrib.
     :param on_answer: called with each, and whether it was there before.
     :raises MatrixError: another call is at work in ``folder``.
     :raises KeyboardInterrupt: once all that ran has ended; what was answered stays.
@@ -91,7 +91,7 @@ def ask_all(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / _LOCK_FILE, timeout=0):
-            return _ask_missing(questions, folder, python, jobs, fresh=fresh, on_answer=on_answer)
+            return _ask_missing(questions, folder, pythons, jobs, fresh=fresh, on_answer=on_answer)
     except Timeout as error:
         raise MatrixError(f"{folder}: another call is at work there; wait for it, or name another folder") from error
 
@@ -99,7 +99,7 @@ def ask_all(
 def _ask_missing(
     questions: Sequence[Question],
     folder: Path,
-    python: str,
+    pythons: Mapping[str | None, str],
     jobs: int,
     *,
     fresh: bool,
@@ -118,7 +118,9 @@ def _ask_missing(
     todo = [question for question in questions if question.name not in answers]
     stop = threading.Event()
     with ThreadPoolExecutor(jobs, thread_name_prefix="case") as pool:
-        running = {pool.submit(_ask, question, folder, python, stop): question for question in todo}
+        running = {
+            pool.submit(_ask, question, folder, pythons[question.libraries], stop): question for question in todo
+        }
         try:
             for future in as_completed(running):
                 answer = future.result()

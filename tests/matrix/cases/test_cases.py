@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix.cases import running
+from matrix.cases import libraries, running
 from matrix.cases.question import Answer, Question
 from matrix.cases.scoring import Share, is_right, score
+from matrix.environments.cache import CellEnvironment, Environments, Lock, ShouldStop, Unsatisfiable
 from matrix.errors import MatrixError
+from matrix.plan.cells import VersionSet
 from reports import cases_text
 
 VERDICTS = ("healthy", "spin", "deadlock", "crash")
@@ -126,3 +130,43 @@ def test_an_answer_is_one_line(told: float | None) -> None:
     assert "\n" not in line
     assert line.endswith("right")
     assert "WRONG" in cases_text.line(question(), answer(verdict="crash"))
+
+
+class _Built(Environments):
+    """Environments that are there at once, but for one."""
+
+    def provide(
+        self, versions: VersionSet, known: Lock | None, should_stop: ShouldStop
+    ) -> CellEnvironment | Unsatisfiable:
+        if versions.name == "impossible":
+            return Unsatisfiable("torch 9 does not exist")
+        return CellEnvironment(Path("/env") / versions.name / "python", Lock("3.11", "torch==2.13.0"))
+
+
+SETS = [VersionSet(name, ("torch",), "3.11") for name in ("old", "new", "impossible")]
+
+
+def test_the_library_sets_that_are_asked_for_are_built() -> None:
+    asked: list[str] = []
+    pythons = libraries.provide(["new", "old"], SETS, _Built(), lambda versions: asked.append(versions.name))
+    assert pythons == {"new": "/env/new/python", "old": "/env/old/python"}
+    assert asked == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("odl", "did you mean 'old'"), ("impossible", "impossible: can't be had together: torch 9")]
+)
+def test_a_library_set_that_can_not_be_had_is_told(name: str, says: str) -> None:
+    with pytest.raises(MatrixError, match=says):
+        libraries.provide([name], SETS, _Built())
+
+
+def test_each_question_is_asked_of_its_own_interpreter(tmp_path: Path) -> None:
+    ours = [question("a"), dataclasses.replace(question("b"), libraries="old")]
+    with pytest.raises(KeyError, match="old"):
+        running.ask_all(ours, tmp_path / "missing")
+    pythons = {None: sys.executable, "old": str(tmp_path / "old")}
+    (tmp_path / "old").symlink_to(sys.executable)
+    running.ask_all(ours, tmp_path / "out", pythons=pythons)
+    ran = {name: json.loads((tmp_path / "out" / name / "run/meta.json").read_text())["command"][0] for name in "ab"}
+    assert ran == {"a": sys.executable, "b": str(tmp_path / "old")}

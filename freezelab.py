@@ -569,14 +569,15 @@ def _pythons(usual: str | None, sets: Sequence[str]) -> dict[str | None, str]:
     if usual is None and importlib.util.find_spec("stable_baselines3") is None:
         usual = known[-1].name
         sets = [usual, *sets]
-    built: dict[str | None, str] = {}
-    built |= libraries.provide(
+    built = libraries.provide(
         dict.fromkeys(sets),
         known,
         UvEnvironments(Uv(), default_cache()),
         lambda versions: print(f"freezelab: environment {versions.name}", file=sys.stderr),
     )
-    return {**built, None: built.get(usual, usual or sys.executable)}
+    pythons: dict[str | None, str] = {None: built.get(usual or "", usual or sys.executable)}
+    pythons.update(built.items())
+    return pythons
 
 
 def _questions(case: catalogue.Case, variations: int, sets: Sequence[str] = ()) -> Iterator[Question]:

@@ -598,3 +598,29 @@ def test_a_program_with_nothing_to_mark_leaves_no_file(agent: Agent, write: Writ
     done = agent.run(write("import json; print(json.dumps([1]))"))
     assert (done.stdout, done.stderr) == ("[1]\n", "")
     assert list(agent.flight.iterdir()) == []
+
+
+def test_the_agent_is_compiled_once_also_where_no_bytecode_is_to_be_written(write: Write, tmp_path: Path) -> None:
+    copied = tmp_path / "agent"
+    shutil.copytree(Path(layout.__file__).parent, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    write("value = 1\n", "theirs/module.py")
+    script = write("""
+        import sys
+        import module
+        assert module.value == 1 and sys.dont_write_bytecode
+        assert sys.modules["_freezelab_agent.recorder"].recorder.folder is None
+    """)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": f"{copied / 'inject'}{os.pathsep}{tmp_path / 'theirs'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        layout.FOLDER_VARIABLE: str(tmp_path / "flight"),
+    }
+    (tmp_path / "flight").mkdir()
+    subprocess.run([sys.executable, str(script)], env=environ, check=True)
+    compiled = {path.name.partition(".")[0] for path in copied.rglob("*.pyc")}
+    assert {"recorder", "marks", "stable_baselines3", "semantic"} <= compiled
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*.pyc")}
+    subprocess.run([sys.executable, str(script)], env=environ, check=True)
+    assert {path: path.stat().st_mtime_ns for path in copied.rglob("*.pyc")} == before
+    assert not list((tmp_path / "theirs").rglob("*.pyc"))

@@ -56,6 +56,8 @@ class Status:
     phase: str | None
     line: str
     """``step 2048 · train · epoch 3/10 · minibatch 17/32 · about 11 s left``"""
+    rss_bytes: int = 0
+    """Resident memory of all its processes."""
     suspicious: bool = False
     """Whether the user's step count stands still, or no event comes at all."""
     diagnosis: Diagnosis | None = None
@@ -79,8 +81,8 @@ class WatchOptions:
     """Which settled verdicts end the run under ``on_freeze="stop"``; with any other it goes on, and is judged again."""
     remedies: tuple[remedies.Choice, ...] = ()
     """What to change in the run."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Added to the environment of the command."""
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    """Added to the environment of the command; None takes a variable away."""
     cwd: Path | None = None
     cpus: frozenset[int] | None = None
     """Cores the command may use; None is all."""
@@ -115,7 +117,7 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     """
     out = options.out.resolve()
     flight = prepare_folder(out)
-    base = {**os.environ, **options.env}
+    base = {name: value for name, value in {**os.environ, **options.env}.items() if value is not None}
     child = Supervised(
         command,
         carry.environment(
@@ -280,6 +282,7 @@ def _status(
         step=state.step if state else None,
         phase=state.phase if state else None,
         line=progress.line(now),
+        rss_bytes=observer.seen.samples[-1].rss_bytes if observer.seen.samples else 0,
         suspicious=progress.stands_still() or bool(observer.seen.looks) or observer.seen.corrupt,
         diagnosis=settled,
         warned=warned,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.executors.interface import Executor, Task
+from matrix.executors.interface import Allotment, Executor, Needs, Task
 from matrix.executors.local import LocalExecutor, usable_cores
 
-__all__ = ["Executor", "LocalExecutor", "Task", "usable_cores"]
+__all__ = ["Allotment", "Executor", "LocalExecutor", "Needs", "Task", "usable_cores"]

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Protocol
 
 from matrix.results.observation import Observation
 
-Task = Callable[[frozenset[int]], Observation]
-"""Runs one trial on the cores it is given, which no other running trial shares."""
+
+@dataclass(frozen=True)
+class Needs:
+    """What a trial takes from the machine while it runs, beside its cores."""
+
+    gpu: str | None = None
+    """The device as torch names it: ``cuda`` for any GPU, ``cuda:1`` for that one. None needs none."""
+    memory_bytes: int = 0
+    """The most that it is expected to take; 0 makes no claim."""
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """What a trial is given."""
+
+    cores: frozenset[int]
+    gpu: str | None = None
+    """For ``CUDA_VISIBLE_DEVICES``; None leaves that variable as it is."""
+
+
+Task = Callable[[Allotment], Observation]
+"""Runs one trial on what it is allotted."""
 
 
 class Executor(Protocol):
@@ -17,8 +38,12 @@ class Executor(Protocol):
 
     slots: int
 
-    def submit(self, task: Task) -> Future[Observation]:
-        """Queues ``task``. Cancelling the future takes back what has not begun."""
+    def submit(self, task: Task, needs: Callable[[], Needs] = Needs) -> Future[Observation]:
+        """
+        Queues ``task``. Cancelling the future takes back what has not begun.
+
+        :param needs: asked when the task may start: what trials take is known better the more have run.
+        """
         ...
 
     def __enter__(self) -> Executor: ...

@@ -61,6 +61,23 @@ class Observation:
     lock: str | None = None
     folder: str | None = None
     """The run's folder, relative to the sweep's."""
+    artifacts: dict[str, str] = field(default_factory=dict)
+    """What lies in it, by name; relative to the sweep's folder, too."""
+    host: str | None = None
+    """The machine that it ran on."""
+    gpu: str | None = None
+    """The GPU that was picked for it, as ``CUDA_VISIBLE_DEVICES`` named it."""
+    peak_rss_bytes: int | None = None
+    """Resident memory of all its processes, the most that was seen at one of two readings a second."""
+    beside: float | None = None
+    """How many other trials of the sweep ran on this machine meanwhile, on average."""
+    load_before: float | None = None
+    """Load average over a minute, as it began."""
+    load_after: float | None = None
+    steal: float | None = None
+    """Share (0 to 1) of its cores' time that the hypervisor gave to others."""
+    throttled_s: float | None = None
+    """Time for which the control group's CPU quota held it back."""
 
     @property
     def headline(self) -> str:
@@ -109,6 +126,7 @@ def observed(diagnosis: Diagnosis) -> Observation:
         observed_s=diagnosis.timing.observed_s,
         detected_after_s=diagnosis.timing.detected_after_s,
         phases=diagnosis.timing.phases,
+        artifacts=dict(diagnosis.artifacts),
     )
 
 

@@ -1,4 +1,8 @@
-"""What was observed, one row per trial, in SQLite: read it with ``pandas.read_sql("select * from trials", …)``."""
+"""
+What was observed, one row per trial, in SQLite: read it with ``pandas.read_sql("select * from flat", …)``.
+
+``flat`` has a column for each factor of the sweep beside what ``trials`` has.
+"""
 
 from __future__ import annotations
 
@@ -15,50 +19,11 @@ from typing import Any
 from matrix.environments.cache import Lock
 from matrix.errors import MatrixError
 from matrix.plan.cells import Trial, VersionSet
+from matrix.results import schema
 from matrix.results.observation import Observation, Outcome
 from probes.verdicts import Verdict
 
-SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 10.0
-
-_SCHEMA = """
-CREATE TABLE trials (
-    id TEXT PRIMARY KEY,         -- hash of everything that determines the outcome
-    cell TEXT NOT NULL,          -- hash of the levels
-    factors TEXT NOT NULL,       -- JSON object: name to level
-    seed INTEGER NOT NULL,
-    repeat INTEGER NOT NULL,
-    outcome TEXT NOT NULL,       -- ran, skipped, unsatisfiable, failed-to-start
-    reason TEXT,
-    verdict TEXT,
-    signature TEXT,
-    phase TEXT,
-    step INTEGER,
-    culprit TEXT,
-    culprit_file TEXT,
-    library TEXT,
-    cause TEXT,
-    exception TEXT,
-    signal TEXT,
-    heap_message TEXT,
-    summary TEXT,
-    confidence REAL,
-    observed_s REAL,
-    detected_after_s REAL,
-    phases TEXT NOT NULL,        -- JSON object: phase to {count, total_s, max_s}
-    wall_s REAL,
-    started_at TEXT,             -- UTC
-    lock TEXT,                   -- locks.id
-    folder TEXT                  -- of the run, relative to the sweep's
-);
-CREATE TABLE locks (
-    versions TEXT PRIMARY KEY,   -- hash of what a library set asks for
-    id TEXT NOT NULL,
-    python TEXT NOT NULL,
-    text TEXT NOT NULL,          -- requirements file with every package pinned
-    resolved_at TEXT NOT NULL    -- UTC
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -92,10 +57,8 @@ class Store:
         self._connection = _connect(path)
         try:
             version = _version(self._connection, path)
-            if version == 0:
-                self._connection.executescript(
-                    f"PRAGMA journal_mode=WAL; BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
-                )
+            if version < schema.VERSION:
+                schema.migrate(self._connection, version)
             # With a WAL, NORMAL survives the death of the process; only a power cut may take the last rows.
             self._connection.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error as error:
@@ -124,11 +87,30 @@ class Store:
             "outcome": observation.outcome.value,
             "verdict": observation.verdict.value if observation.verdict else None,
             "phases": json.dumps(observation.phases),
+            "artifacts": json.dumps(observation.artifacts),
         }
         names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
         with self._connection:
             # The names are ours, the values are bound.
             self._connection.execute(f"INSERT OR REPLACE INTO trials ({names}) VALUES ({places})", row)  # noqa: S608
+
+    def name_factors(self, factors: Iterable[str]) -> None:
+        """Makes ``flat`` anew: ``trials`` with a column for each of ``factors``; see :func:`factor_columns`."""
+        named = factor_columns(factors, schema.columns(self._connection))
+        # Neither a name nor a path in JSON can be bound.
+        extracts = (
+            f"""json_extract(factors, {_quoted("'", f'$."{factor}"')}) AS {_quoted('"', column)}"""
+            for factor, column in named.items()
+            if '"' not in factor
+        )
+        select = ", ".join(("trials.*", *extracts))
+        with self._connection:
+            self._connection.execute("DROP VIEW IF EXISTS flat")
+            self._connection.execute(f"CREATE VIEW flat AS SELECT {select} FROM trials")  # noqa: S608
+
+    def records(self) -> list[Record]:
+        """Every trial that is stored, in the order in which they ended."""
+        return list(_records(self._connection))
 
     def missing(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that did not run yet. What was skipped or failed is asked for again: the machine may have changed."""
@@ -167,6 +149,16 @@ def read_records(path: Path) -> list[Record]:
             raise MatrixError(f"{path}: not a store of a sweep: {error}") from error
 
 
+def factor_columns(factors: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """What each factor's column is called: as it is, or ``factor_NAME`` where a column of that name is ``taken``."""
+    known = {name.lower() for name in taken}  # to SQLite, case makes no difference
+    return {factor: f"factor_{factor}" if factor.lower() in known else factor for factor in factors}
+
+
+def _quoted(mark: str, text: str) -> str:
+    return mark + text.replace(mark, 2 * mark) + mark
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
@@ -181,9 +173,9 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
         raise MatrixError(f"{path}: not a store of a sweep ({error}); use --fresh to start anew") from error
-    if version > SCHEMA_VERSION:
+    if version > schema.VERSION:
         raise MatrixError(
-            f"{path}: written by a newer FreezeLab (schema {version}, this one knows {SCHEMA_VERSION}); "
+            f"{path}: written by a newer FreezeLab (schema {version}, this one knows {schema.VERSION}); "
             "upgrade FreezeLab, or use --fresh to start anew"
         )
     return version
@@ -191,11 +183,15 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _records(connection: sqlite3.Connection) -> Iterator[Record]:
     names = [field.name for field in dataclasses.fields(Observation)]
+    # One of an earlier version, read and not written, lacks what came later.
+    names = [name for name in names if name in schema.columns(connection)]
     for row in connection.execute("SELECT * FROM trials ORDER BY rowid"):
         values = {name: row[name] for name in names}
         values["outcome"] = Outcome(values["outcome"])
         values["verdict"] = Verdict(values["verdict"]) if values["verdict"] else None
-        values["phases"] = json.loads(values["phases"])
+        for name in ("phases", "artifacts"):
+            if name in values:
+                values[name] = json.loads(values[name])
         yield Record(
             id=row["id"],
             cell=row["cell"],

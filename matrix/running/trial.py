@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matrix.environments.cache import CellEnvironment
+from matrix.executors.interface import Allotment
 from matrix.plan.cells import NO_REMEDY, REMEDY, Trial
 from matrix.results.observation import Observation, Outcome, observed
+from matrix.running.surroundings import Surroundings
 from probes import remedies
 from probes.diagnosis import Diagnosis
 from probes.verdicts import Verdict
@@ -46,13 +48,7 @@ class TrialTask:
     @property
     def command(self) -> list[str]:
         """What is run."""
-        trial = self.trial
-        return [
-            str(self.environment.python),
-            str(self.program.resolve()),
-            *trial.cell.arguments,
-            *("--seed", str(trial.seed), "--threads", str(trial.threads)),
-        ]
+        return [str(self.environment.python), *self.trial.words(self.program)]
 
     @property
     def chosen_remedies(self) -> tuple[remedies.Choice, ...]:
@@ -60,7 +56,7 @@ class TrialTask:
         level = str(self.trial.cell.levels.get(REMEDY, NO_REMEDY))
         return () if level == NO_REMEDY else remedies.choose_all(level.split(","))
 
-    def __call__(self, cores: frozenset[int]) -> Observation:
+    def __call__(self, allotment: Allotment) -> Observation:
         """
         Runs the trial.
 
@@ -68,6 +64,12 @@ class TrialTask:
         """
         if not self.may_start():
             raise InterruptedRunError
+        peaks_bytes = [0]
+
+        def on_status(status: Status) -> None:
+            peaks_bytes[0] = max(peaks_bytes[0], status.rss_bytes)
+            self.on_status(self.trial, status)
+
         folder = self.sweep / CELLS_FOLDER / self.trial.id
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         options = WatchOptions(
@@ -79,25 +81,33 @@ class TrialTask:
             env={
                 **dict.fromkeys(_THREAD_VARIABLES, str(self.trial.threads)),
                 "PYTHONNOUSERSITE": "1",  # the user's own packages are not the cell's
+                **({"CUDA_VISIBLE_DEVICES": allotment.gpu} if allotment.gpu is not None else {}),
+                **self.trial.cell.environ,
             },
-            cpus=cores,
+            cpus=allotment.cores,
             stdin_null=True,
-            on_status=lambda status: self.on_status(self.trial, status),
+            on_status=on_status,
             should_stop=self.should_stop,
         )
         self.on_start(self.trial)
         started_at = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
         started = time.monotonic()
+        surroundings = Surroundings(allotment.cores)
         try:
             observation = observed(self.runner(self.command, options))
         except InterruptedRunError:
             raise
         except Exception as error:  # noqa: BLE001 - one trial that can't be watched must not end the sweep
             observation = Observation(Outcome.FAILED_TO_START, f"{type(error).__name__}: {error}")
+        below = folder.relative_to(self.sweep)
         return replace(
             observation,
             wall_s=time.monotonic() - started,
             started_at=started_at,
             lock=self.environment.lock.id,
-            folder=str(folder.relative_to(self.sweep)),
+            folder=str(below),
+            artifacts={name: str(below / path) for name, path in observation.artifacts.items()},
+            gpu=allotment.gpu,
+            peak_rss_bytes=peaks_bytes[0] or None,
+            **surroundings.since(),
         )

@@ -94,7 +94,7 @@ class Readings:
 
         :param closely: whether ``processes`` were read closely.
         """
-        available, total = _memory()
+        available, total = machine_memory()
         sample = Sample(
             at_ns=now_ns,
             groups=self._groups.read(),
@@ -208,8 +208,8 @@ def _cores(pid: int) -> int | None:
         return None
 
 
-def _memory() -> tuple[int | None, int | None]:
-    """Bytes that the machine could still give, and that it has."""
+def machine_memory() -> tuple[int | None, int | None]:
+    """Bytes that the machine could still give, and that it has; None is what can't be read."""
     try:
         text = _MEMINFO.read_text(encoding="utf-8")
     except OSError:

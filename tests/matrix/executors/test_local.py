@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from matrix.executors import LocalExecutor, usable_cores
+from matrix.executors import Allotment, LocalExecutor, usable_cores
 from matrix.results.observation import Observation, Outcome
 
 DONE = Observation(Outcome.RAN)
@@ -25,8 +25,8 @@ def test_trials_that_run_at_once_never_share_a_core() -> None:
     together = threading.Barrier(3)
     given: list[frozenset[int]] = []
 
-    def task(cores: frozenset[int]) -> Observation:
-        given.append(cores)
+    def task(given_to: Allotment) -> Observation:
+        given.append(given_to.cores)
         together.wait(10)
         return DONE
 
@@ -38,18 +38,18 @@ def test_trials_that_run_at_once_never_share_a_core() -> None:
 
 
 def test_a_trial_that_fails_gives_its_cores_back() -> None:
-    def failing(cores: frozenset[int]) -> Observation:
+    def failing(_: Allotment) -> Observation:
         raise RuntimeError
 
     with LocalExecutor(None, 1, [7]) as executor:
         assert isinstance(executor.submit(failing).exception(10), RuntimeError)
-        assert executor.submit(lambda cores: Observation(Outcome.RAN, str(set(cores)))).result(10).reason == "{7}"
+        assert executor.submit(lambda given: Observation(Outcome.RAN, str(set(given.cores)))).result(10).reason == "{7}"
 
 
 def test_leaving_takes_back_what_has_not_begun() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def waiting(cores: frozenset[int]) -> Observation:
+    def waiting(_: Allotment) -> Observation:
         begun.set()
         go_on.wait(10)
         return DONE
@@ -59,7 +59,7 @@ def test_leaving_takes_back_what_has_not_begun() -> None:
         begun.wait(10)
         assert queued.cancel()
         go_on.set()
-    assert running.result(0) is DONE
+    assert running.result(0).outcome is Outcome.RAN
 
 
 def test_only_cores_that_this_process_may_use_are_given() -> None:

@@ -1,0 +1,108 @@
+"""What one factor does to the outcome."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from matrix.analysis.rates import Estimate, Rate, difference, rates
+from matrix.analysis.results import Pair, Result, matched_pairs
+from matrix.analysis.significance import fisher_exact, holm
+from matrix.plan.parameters import Level
+from probes.verdicts import Verdict
+
+Struck = Callable[[Result], bool]
+"""Whether a trial counts as a hit: it failed, or it belongs to a finding."""
+
+
+@dataclass(frozen=True)
+class LevelEffect:
+    """How often it happens at one level."""
+
+    level: Level
+    rate: Rate
+    difference: Estimate | None
+    """Against the trials at all other levels of the factor; None if none of these ran."""
+
+
+@dataclass(frozen=True)
+class FactorEffect:
+    """How the outcome goes with one factor."""
+
+    factor: str
+    counts: Mapping[Level, Mapping[Verdict, int]]
+    """Of the design's trials that ran."""
+    levels: tuple[LevelEffect, ...]
+    """How often the design's trials failed; levels of which none ran are left out."""
+    p_value: float | None
+    """
+    Of level against verdict, see :func:`matrix.analysis.significance.fisher_exact`. None where fewer than two levels of
+    the design ran. Extra cells don't count: they are not balanced.
+    """
+    adjusted: float | None
+    """The same, for all factors that were tested together."""
+    pairs: tuple[Pair, ...]
+    """Matched pairs, extra cells included."""
+
+    @property
+    def changed(self) -> int:
+        """How many matched pairs end differently."""
+        return sum(not pair.alike for pair in self.pairs)
+
+    @property
+    def strength(self) -> float:
+        """The largest difference of one level from the others, 0..1."""
+        return strength(self.levels)
+
+
+def strength(levels: Sequence[LevelEffect]) -> float:
+    """The largest difference of one level from the others, 0..1."""
+    return max((abs(item.difference.value) for item in levels if item.difference is not None), default=0.0)
+
+
+def factor_effects(factors: Sequence[str], design_factors: Sequence[str], ran: Sequence[Result]) -> list[FactorEffect]:
+    """
+    The effect of each factor on whether and how trials end.
+
+    :param factors: what to look at.
+    :param design_factors: those that the design varies; only they are tested.
+    :param ran: trials that ran, extra cells included.
+    """
+    design = [result for result in ran if result.in_design]
+    effects = [_effect(factor, design, ran, tested=factor in design_factors) for factor in factors]
+    adjusted = holm([effect.p_value for effect in effects])
+    return [replace(effect, adjusted=value) for effect, value in zip(effects, adjusted, strict=True)]
+
+
+def _effect(factor: str, design: Sequence[Result], ran: Sequence[Result], *, tested: bool) -> FactorEffect:
+    counts: dict[Level, Counter[Verdict]] = defaultdict(Counter)
+    for result in design:
+        verdict = result.observation.verdict
+        if verdict is not None:
+            counts[result.trial.cell.levels.get(factor)][verdict] += 1
+    return FactorEffect(
+        factor,
+        {level: dict(verdicts) for level, verdicts in counts.items()},
+        level_effects(factor, design, lambda result: result.failed),
+        fisher_exact(list(counts.values())) if tested else None,
+        None,
+        tuple(matched_pairs(factor, ran)),
+    )
+
+
+def level_effects(factor: str, results: Sequence[Result], struck: Struck) -> tuple[LevelEffect, ...]:
+    """How often something befalls trials at each level of a factor that ran, in the order of the trials."""
+    trials: Counter[Level] = Counter()
+    hits: Counter[Level] = Counter()
+    for result in results:
+        level = result.trial.cell.levels.get(factor)
+        trials[level] += 1
+        hits[level] += struck(result)
+    n, k = trials.total(), hits.total()
+    own = rates([(hits[level], trials[level]) for level in trials])
+    others = rates([(k - hits[level], n - trials[level]) for level in trials])
+    return tuple(
+        LevelEffect(level, rate, difference(rate, rest))
+        for level, rate, rest in zip(trials, own, others, strict=True)
+    )  # fmt: skip

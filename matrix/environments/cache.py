@@ -1,98 +1,75 @@
-"""The environment a cell trains in: locked, built once, shared by hard links, never used half-built."""
+"""The environments of all sweeps of a user: locked, built once, shared, and never used half-built or changed."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import json
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
-from filelock import FileLock, Timeout
+from matrix.environments import guard
+from matrix.environments.amounts import size_text
+from matrix.environments.building import forget, grow
+from matrix.environments.eviction import environs_limit, keep_below
+from matrix.environments.interface import (
+    BuildError,
+    CellEnvironment,
+    Environments,
+    Lock,
+    ShouldStop,
+    Unsatisfiable,
+)
+from matrix.environments.layout import (
+    METADATA,
+    building,
+    default_cache,
+    diary_of,
+    is_complete,
+    on_its_way,
+    python_of,
+    remove_leftovers,
+)
+from matrix.environments.resolving import Resolver
+from matrix.environments.use import Uses, cells_at, unused
+from matrix.environments.uv import Uv
+from matrix.plan.cells import VersionSet
 
-from matrix.environments.uv import Answer, StoppedError, Uv
-from matrix.plan.cells import VersionSet, digest
+__all__ = [
+    "METADATA",
+    "BuildError",
+    "CellEnvironment",
+    "Environments",
+    "Lock",
+    "ShouldStop",
+    "Unsatisfiable",
+    "UvEnvironments",
+    "default_cache",
+]
 
-METADATA = "freezelab.json"
-"""In the environment's folder; its modification time is when the environment was last used."""
-_LOCK_POLL_S = 0.2
-
-ShouldStop = Callable[[], bool]
-
-
-class BuildError(Exception):
-    """An environment could not be made for a reason that may pass: no network, no space left."""
-
-
-@dataclass(frozen=True)
-class Lock:
-    """Exactly which releases an environment holds."""
-
-    python: str
-    text: str
-    """A requirements file with every package pinned."""
-
-    @cached_property
-    def id(self) -> str:
-        """Two library sets that resolve to the same releases share an environment."""
-        return digest([self.python, sorted(self.text.split("\n"))])
-
-
-@dataclass(frozen=True)
-class CellEnvironment:
-    """An environment that is complete."""
-
-    python: Path
-    """The interpreter to start the training program with."""
-    lock: Lock
-
-
-@dataclass(frozen=True)
-class Unsatisfiable:
-    """The libraries can't be had together; a result, not an error."""
-
-    reason: str
-
-
-class Environments(Protocol):
-    """Provides environments; safe to call from several threads and processes at once."""
-
-    def provide(
-        self, versions: VersionSet, known: Lock | None, should_stop: ShouldStop
-    ) -> CellEnvironment | Unsatisfiable:
-        """
-        Resolves and builds, or finds what was built before.
-
-        :param known: what ``versions`` resolved to earlier in the same sweep; kept, so that it stays comparable.
-        :param should_stop: asked often; True gives up.
-        :raises BuildError: it did not work this time.
-        :raises StoppedError: ``should_stop`` said so.
-        """
-        ...
-
-
-def default_cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """``$XDG_CACHE_HOME/freezelab/envs``, by the XDG Base Directory Specification."""
-    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or Path.home()) / ".cache"
-    return Path(base) / "freezelab" / "envs"
+_ASIDE = frozenset({METADATA})
+"""What may change in an environment: when it was last used."""
+_FILES_TOLD = 3
 
 
 class UvEnvironments:
-    """Environments made by uv in a cache that all sweeps of a user share."""
+    """
+    Environments made by uv in a cache that all sweeps of a user share.
 
-    def __init__(self, uv: Uv, cache: Path) -> None:
+    What it provided is in use, and so never evicted, until :meth:`close` or the end of the process.
+    """
+
+    def __init__(self, uv: Uv, cache: Path, limit: float | None = None) -> None:
         """
-        :param cache: on the file system of uv's own cache, packages are shared by hard links; else copied.
+        :param cache: on the file system of uv's own cache, packages are shared by links; else copied.
+        :param limit: bytes that the cache may hold on to after a build, but for what is in use; None is as
+            ``FREEZELAB_ENVS_LIMIT`` says.
+        :raises MatrixError: that variable says nothing sensible.
         """
         self._uv = uv
         self._cache = cache
+        self._limit = environs_limit() if limit is None else limit
+        self._resolve = Resolver(uv, cache)
+        self._uses = Uses()
 
     def provide(
         self, versions: VersionSet, known: Lock | None, should_stop: ShouldStop
@@ -102,99 +79,97 @@ class UvEnvironments:
         return lock if isinstance(lock, Unsatisfiable) else self.build(lock, should_stop)
 
     def resolve(self, versions: VersionSet, should_stop: ShouldStop) -> Lock | Unsatisfiable:
-        """
-        Pins every package that ``versions`` needs, without building anything.
-
-        :raises BuildError: the resolver could not ask its indexes.
-        """
-        command = ["pip", "compile", "-", "--python-version", versions.python, "--no-annotate", "--no-header"]
-        command += ["--python", _interpreter(versions.python)]
-        if versions.exclude_newer:
-            command += ["--exclude-newer", versions.exclude_newer]
-        requirements = "\n".join(versions.requirements) + "\n"
-        answer = self._uv([*command, *self._uv.settings.options], requirements, should_stop)
-        if answer.no_solution:
-            return Unsatisfiable(answer.reason)
-        _check(answer, f"resolving {', '.join(versions.requirements)}")
-        return Lock(versions.python, answer.stdout)
+        """As :meth:`Resolver.__call__`."""
+        return self._resolve(versions, should_stop)
 
     def build(self, lock: Lock, should_stop: ShouldStop) -> CellEnvironment | Unsatisfiable:
         """
-        The environment of ``lock``, built unless it is in the cache.
+        The environment of ``lock``, built unless it is in the cache as it was built.
 
         It grows under a temporary name and gets its own by one rename, so that it is complete or not there,
-        whatever kills the builder.
+        whatever kills the builder. One that was changed is replaced the same way: whoever still trains in it finds
+        each file at its place.
+
+        :raises BuildError: it did not work this time.
         """
         folder = self._cache / lock.id
+        diary = diary_of(self._cache, lock.id)
         self._cache.mkdir(parents=True, exist_ok=True)
-        with _held(FileLock(self._cache / f"{lock.id}.lock"), should_stop):
-            if not _is_complete(folder):
-                for leftover in [folder, *self._cache.glob(f".{lock.id}-*")]:
-                    shutil.rmtree(leftover, ignore_errors=True)
-                growing = Path(tempfile.mkdtemp(prefix=f".{lock.id}-", dir=self._cache))
-                try:
-                    if unsatisfiable := self._grow(growing / "env", lock, should_stop):
+        with building(self._cache, lock.id, should_stop):
+            notes = []
+            ready = is_complete(folder)
+            if ready and (changed := _changes(folder)):
+                notes.append(_told(folder, changed, diary))
+                ready = False
+                # Before it is built anew from there.
+                through = [change.path for change in changed if change.elsewhere]
+                forget(self._uv, guard.packages_of(folder, through), should_stop)
+            if not ready:
+                remove_leftovers(self._cache, lock.id)
+                with on_its_way(self._cache, lock.id) as growing:
+                    if unsatisfiable := grow(self._uv, growing / "env", lock, should_stop):
                         return unsatisfiable
+                    if folder.exists():
+                        folder.replace(growing / "old")
                     (growing / "env").replace(folder)
-                finally:
-                    shutil.rmtree(growing, ignore_errors=True)
+            with unused(diary) as free:
+                if free and diary.exists():
+                    diary.write_text("")  # all of it was told
+            self._uses.hold(diary)
             (folder / METADATA).touch()
-        return CellEnvironment(_python(folder), lock)
+        if not ready and (evicted := keep_below(self._cache, self._limit)):
+            notes.append(
+                f"{len(evicted)} environments removed, to stay below {size_text(self._limit)}: the least recently used"
+            )
+        return CellEnvironment(python_of(folder), lock, tuple(notes), diary)
 
-    def _grow(self, folder: Path, lock: Lock, should_stop: ShouldStop) -> Unsatisfiable | None:
-        answer = self._uv(
-            ["venv", "--relocatable", "--python", _interpreter(lock.python), str(folder)], "", should_stop
-        )
-        if answer.no_python:
-            return Unsatisfiable(answer.reason)
-        _check(answer, f"making an environment with Python {lock.python}")
-        pinned = folder / "lock.txt"
-        pinned.write_text(lock.text, encoding="utf-8")
-        # Compiled now, once: else the first cells would compile torch while their time is taken.
-        command = ["pip", "install", "--no-deps", "--compile-bytecode", "--python", str(_python(folder))]
-        if "UV_LINK_MODE" not in self._uv.settings.environ:
-            command += ["--link-mode", "hardlink"]
-        answer = self._uv([*command, "-r", str(pinned), *self._uv.settings.options], "", should_stop)
-        _check(answer, "installing the locked packages")
-        metadata = {
-            "lock": lock.id,
-            "python": lock.python,
-            "created_at": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
-        }
-        (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
-        return None
+    def look(self) -> list[str]:
+        """
+        For the end of a sweep: a sentence for each environment in use that is no longer as it was built.
 
+        They are built anew when they are next asked for; nothing is done here.
+        """
+        notes = []
+        for diary in self._uses.held:
+            folder = diary.with_suffix("")
+            with contextlib.suppress(OSError, ValueError):
+                if changed := guard.changes(folder, _ASIDE):
+                    notes.append(_told(folder, changed, diary))
+        return notes
 
-def _check(answer: Answer, doing: str) -> None:
-    if answer.returncode != 0:
-        raise BuildError(f"{doing} failed: {answer.reason}")
+    def close(self) -> None:
+        """What was provided may be evicted from now on."""
+        for diary in self._uses.held:
+            with contextlib.suppress(OSError):
+                (diary.with_suffix("") / METADATA).touch()
+        self._uses.release()
 
 
-def _interpreter(version: str) -> str:
-    """What uv shall look for: our own Python if it is of that version, wherever it is installed."""
-    return sys.executable if version == f"{sys.version_info.major}.{sys.version_info.minor}" else version
-
-
-def _python(folder: Path) -> Path:
-    return folder / "bin" / "python"
-
-
-def _is_complete(folder: Path) -> bool:
-    """Also false when the Python that it was made from is gone."""
-    return (folder / METADATA).exists() and _python(folder).exists()
-
-
-@contextlib.contextmanager
-def _held(lock: FileLock, should_stop: ShouldStop) -> Iterator[None]:
-    """Waits for ``lock`` as long as nobody wants us to stop."""
-    while True:
-        try:
-            lock.acquire(timeout=_LOCK_POLL_S, poll_interval=_LOCK_POLL_S / 4)
-            break
-        except Timeout:
-            if should_stop():
-                raise StoppedError from None
+def _changes(folder: Path) -> list[guard.Change]:
     try:
-        yield
-    finally:
-        lock.release()
+        return guard.changes(folder, _ASIDE)
+    except ValueError:
+        return [guard.Change(guard.INVENTORY, "changed", (folder / guard.INVENTORY).stat().st_mtime, elsewhere=0)]
+
+
+def _told(folder: Path, changed: list[guard.Change], diary: Path) -> str:
+    """Which files were changed, when and by whom, on one line."""
+    first = sorted(changed, key=lambda change: change.at)
+    files = "; ".join(f"{change.path} {change.what} at {_clock(change.at)}" for change in first[:_FILES_TOLD])
+    more = f"; and {len(changed) - _FILES_TOLD} more" if len(changed) > _FILES_TOLD else ""
+    text = f"environment {folder.name} was changed and is built anew: {files}{more}. {_who(first, diary)}"
+    packages = guard.packages_of(folder, [change.path for change in changed if change.elsewhere])
+    if packages:
+        text += f". uv's cache had the change too: {', '.join(packages)} is fetched again"
+        if others := max(change.elsewhere for change in changed) - 1:
+            text += f"; reinstall it in the {others} environments that are linked to the same file"
+    return text
+
+
+def _who(changed: Iterable[guard.Change], diary: Path) -> str:
+    cells = cells_at(diary, [change.at for change in changed])
+    return f"Then ran: {', '.join(cells)}" if cells else "No cell of a sweep ran then"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ _ASK_EVERY_S = 0.2
 _NICENESS = 10
 """Cells may be running beside a build, and their pace is what we measure."""
 _REASON_LIMIT = 400
+_BUILD_LINES = 3
+_BACKEND_FAILED = "The build backend returned an error"
 
 
 class StoppedError(Exception):
@@ -38,6 +41,11 @@ class Answer:
         return "No solution found" in self.stderr
 
     @property
+    def unbuildable(self) -> bool:
+        """Whether a source distribution's own build failed; what it needs for building was there."""
+        return _BACKEND_FAILED in self.stderr
+
+    @property
     def no_python(self) -> bool:
         """Whether there is no such Python here."""
         return "No interpreter found" in self.stderr
@@ -46,12 +54,39 @@ class Answer:
     def reason(self) -> str:
         """What went wrong, on one line, without the drawing around it."""
         text = re.sub(r"\x1b\[[0-9;]*m", "", self.stderr).strip()
+        if self.unbuildable:
+            return _shortened(_build_failure(text))
         errors = text[text.find("error:") :] if "error:" in text else text
         if self.no_solution and "Because" in errors:
             errors = errors[errors.index("Because") :].split("\n\n")[0]
         plain = " ".join(re.sub(r"[×│╰─▶├]", " ", errors).split()).removeprefix("error: ")
         plain = re.sub(r",? we can conclude that your requirements are unsatisfiable\.?$", "", plain)
-        return plain if len(plain) <= _REASON_LIMIT else plain[: _REASON_LIMIT - 1] + "…"
+        return _shortened(plain)
+
+
+def _build_failure(text: str) -> str:
+    """
+    ``broken==1.0 can't be built: RuntimeError: needs CUDA 9``: the last things that the build itself said on standard
+    error, else on standard output; of a traceback its last line, as the frames are the build system's own.
+    """
+    package = re.search(r"Failed to build `([^`]+)`", text)
+    said = _block(text, "[stderr]") or _block(text, "[stdout]") or ["it did not say why"]
+    telling = [line for line in said if not line.startswith((" ", "Traceback (most recent call last)"))] or said
+    name = package[1].partition(" @ ")[0] if package else "a package"
+    return f"{name} can't be built: {'; '.join(line.strip() for line in telling[-_BUILD_LINES:])}"
+
+
+def _block(text: str, heading: str) -> list[str]:
+    """The lines below ``heading`` that are indented at least as far, without that indentation or empty lines."""
+    found = re.search(rf"^( *){re.escape(heading)}\n((?:\1.*\n?| *\n)*)", text, re.MULTILINE)
+    if found is None:
+        return []
+    lines = (line[len(found[1]) :].rstrip() for line in found[2].splitlines())
+    return list(itertools.takewhile(lambda line: not re.fullmatch(r"\[std(out|err)\]", line), filter(None, lines)))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _REASON_LIMIT else text[: _REASON_LIMIT - 1] + "…"
 
 
 def find_uv() -> str:

@@ -40,12 +40,16 @@ class VersionSet:
     """Date or RFC 3339 time; later releases are as if they did not exist."""
     lock: str | None = None
     """A requirements file with every package pinned, which is taken as it is; then ``requirements`` is empty."""
+    torch_backend: str | None = None
+    """Whose PyTorch: ``cpu``, ``cu126``, ``auto`` for what this machine has; None is whatever the index has."""
 
     @cached_property
     def id(self) -> str:
         """The same for two sets that ask for the same thing, whatever their names."""
-        asked = [sorted(self.requirements), self.python, self.exclude_newer]
-        return digest(asked if self.lock is None else [*asked, self.lock])
+        asked: list[Any] = [sorted(self.requirements), self.python, self.exclude_newer]
+        # What a set does not ask for leaves its identity as it was before that could be asked for.
+        asked += [] if self.lock is None else [self.lock]
+        return digest(asked if self.torch_backend is None else [*asked, {"torch-backend": self.torch_backend}])
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from matrix.results.observation import Observation
 
 @dataclass(frozen=True)
 class Needs:
-    """What a trial takes from the machine while it runs, beside its cores."""
+    """What a trial takes from the machine while it runs."""
 
+    cores: int | None = None
+    """As many as it has threads; None is what the executor gives to each."""
     gpu: str | None = None
     """The device as torch names it: ``cuda`` for any GPU, ``cuda:1`` for that one. None needs none."""
     memory_bytes: int = 0

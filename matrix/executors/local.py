@@ -76,21 +76,17 @@ class LocalExecutor:
     ) -> None:
         """
         :param jobs: at most so many at once; None is as many as the cores allow.
-        :param threads: cores for each trial, and no more.
+        :param threads: cores for each trial that does not say what it needs; no trial gets more than there are.
         :param cores: None is all that this process may use.
         :param timing: see :data:`matrix.plan.plan.TIMINGS`.
         :param gpus: the GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, in the order of torch's ``cuda:N``.
         :param free: bytes of memory that could be taken now; None makes no statement.
         """
-        available = usable_cores() if cores is None else tuple(cores)
-        width = min(threads, len(available))
-        shared = timing == "shared"
-        fit = 1 if timing == "alone" else len(available) // width
-        self.slots = fit if jobs is None else jobs if shared else min(jobs, fit)
-        self._cores = [
-            frozenset(available if shared else available[slot * width : (slot + 1) * width])
-            for slot in range(self.slots)
-        ]
+        self._cores = usable_cores() if cores is None else tuple(cores)
+        self._threads_each = min(threads, len(self._cores))
+        self._shared = timing == "shared"
+        fit = 1 if timing == "alone" else len(self._cores) // self._threads_each
+        self.slots = fit if jobs is None else jobs if self._shared else min(jobs, fit)
         self._gpus, self._free, self._capacity = tuple(gpus), free, free()
         self._waiting: list[_Waiting] = []
         self._running: list[_Running] = []
@@ -142,7 +138,6 @@ class LocalExecutor:
                     place, running = found
                     waiting = self._waiting.pop(place)
                     if waiting.future.set_running_or_notify_cancel():
-                        self._cores.remove(running.allotment.cores)
                         self._running.append(running)
                         return waiting, running, self._crowd.now(len(self._running))
                 elif self._closed and not self._waiting:
@@ -171,8 +166,17 @@ class LocalExecutor:
         device = self._device(needs.gpu)
         if device in {running.device for running in self._running} - {None}:
             return None
+        if (cores := self._free_cores(needs.cores or self._threads_each)) is None:
+            return None
         visible = self._gpus[device] if needs.gpu == ANY_GPU and isinstance(device, int) and self._gpus else None
-        return _Running(Allotment(self._cores[-1], visible), needs.memory_bytes, device)
+        return _Running(Allotment(cores, visible), needs.memory_bytes, device)
+
+    def _free_cores(self, wanted: int) -> frozenset[int] | None:
+        if self._shared:
+            return frozenset(self._cores)
+        taken = {core for running in self._running for core in running.allotment.cores}
+        cores = [core for core in self._cores if core not in taken][: min(wanted, len(self._cores))]
+        return frozenset(cores) if len(cores) == min(wanted, len(self._cores)) else None
 
     def _device(self, gpu: str | None) -> int | str | None:
         """What ``gpu`` would have to itself: of any, one that is free."""
@@ -189,6 +193,5 @@ class LocalExecutor:
     def _give_back(self, running: _Running) -> tuple[float, float]:
         with self._changed:
             self._running.remove(running)
-            self._cores.append(running.allotment.cores)
             self._changed.notify_all()
             return self._crowd.now(len(self._running))

@@ -13,6 +13,11 @@ Level: TypeAlias = "str | int | float | bool | None"
 """A value that a factor can take. None stands for "the program's own default"."""
 
 
+def as_word(level: Level) -> str:
+    """A level as it is told to a program, and to people."""
+    return str(level).lower() if isinstance(level, bool) else str(level)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One option of the training program."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from matrix.errors import MatrixError
-from matrix.plan.cells import THREADS, Cell, Trial, VersionSet
+from matrix.plan.cells import THREADS, Cell, Trial
 from matrix.plan.claims import Claim
-from matrix.plan.parameters import Level
+from matrix.plan.packing import pack_cells, unpack_cells
+from matrix.plan.parameters import Level, as_word
 from probes.verdicts import Verdict
 
-SCHEMA = "freezelab.plan/1"
+SCHEMA = "freezelab.plan/2"
 
 
 STOP_ON_FREEZE: Mapping[str, frozenset[Verdict]] = {
@@ -30,6 +32,8 @@ of it, such as a second update that is as slow as the first or a crash, is part 
 """
 
 
+_LEAST_S = 1.0
+"""No trial counts as shorter: it has to start Python first."""
 TIMINGS = ("own-cores", "alone", "shared")
 """
 ``[run] timing``: trials side by side, none on another's cores; one at a time, the machine to itself; or as many as
@@ -79,17 +83,30 @@ class Plan:
     """The design's cells, then the extra ones; no two alike."""
     run: RunSettings
     claims: tuple[Claim, ...] = ()
+    constraints: tuple[str, ...] = ()
+    """What every cell fulfils, as it was written; see :class:`matrix.plan.constraints.Constraint`."""
+    weights: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Factor to level, as a word, to how many times as often its cells are run."""
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Factor to level, as a word, to the seconds that it adds to a trial."""
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """Each cell with each seed, each as often as asked for; a whole round of cells before the next."""
         run = self.run
+        rounds = [(cell, self.repeats(cell), self.threads(cell)) for cell in self.cells]
         return tuple(
-            Trial(cell, seed, repeat, run.limit_s, self.threads(cell))
-            for repeat in range(run.repeats)
+            Trial(cell, seed, repeat, run.limit_s, threads)
+            for repeat in range(max((repeats for _, repeats, _ in rounds), default=0))
             for seed in run.seeds
-            for cell in self.cells
+            for cell, repeats, threads in rounds
+            if repeat < repeats
         )
+
+    def repeats(self, cell: Cell) -> int:
+        """How often each seed of ``cell`` is run: the sweep's repeats times the weights of its levels."""
+        weights = (levels.get(as_word(cell.levels.get(name)), 1) for name, levels in self.weights.items())
+        return math.prod(weights, start=self.run.repeats)
 
     def threads(self, cell: Cell) -> int:
         """Threads, and cores, of a trial of ``cell``."""
@@ -97,8 +114,14 @@ class Plan:
         return threads if isinstance(threads, int) else self.run.threads_per_cell
 
     def cost_s(self, cell: Cell) -> float:
-        """How long a trial of ``cell`` is expected to take, in seconds; its limit where nobody said."""
-        return self.run.limit_s
+        """
+        How long a trial of ``cell`` is expected to take, in seconds: ``expected_s``, and what its levels add; its time
+        limit where neither was said, and never more than that.
+        """
+        if self.run.expected_s is None and not self.costs:
+            return self.run.limit_s
+        added = (levels.get(as_word(cell.levels.get(name)), 0.0) for name, levels in self.costs.items())
+        return min(self.run.limit_s, max(_LEAST_S, (self.run.expected_s or 0.0) + sum(added)))
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``plan.json``."""
@@ -106,21 +129,12 @@ class Plan:
             "schema": SCHEMA,
             "name": self.name,
             "factors": {name: list(levels) for name, levels in self.factors.items()},
-            "cells": [
-                {
-                    "id": cell.id,
-                    "label": cell.label,
-                    "levels": dict(cell.levels),
-                    "versions": dataclasses.asdict(cell.versions),
-                    "arguments": list(cell.arguments),
-                    "why": cell.why,
-                    "environ": dict(cell.environ),
-                    "command": None if cell.command is None else list(cell.command),
-                }
-                for cell in self.cells
-            ],
+            "constraints": list(self.constraints),
+            "weights": {name: dict(levels) for name, levels in self.weights.items()},
+            "costs": {name: dict(levels) for name, levels in self.costs.items()},
             "run": dataclasses.asdict(self.run),
             "claims": [claim.to_json() for claim in self.claims],
+            "cells": pack_cells(self.cells),
         }
 
     @classmethod
@@ -130,35 +144,29 @@ class Plan:
 
         :raises ValueError: another schema, or a key that is missing or of the wrong type.
         """
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        schema = value.get("schema") if isinstance(value, dict) else None
+        if schema == "freezelab.plan/1":
+            raise ValueError("written by an older FreezeLab; start the sweep again, what ran is kept")
+        if schema != SCHEMA:
             raise ValueError(f"expected schema {SCHEMA!r}")
         try:
             return cls(
                 name=value["name"],
                 factors={name: tuple(levels) for name, levels in value["factors"].items()},
-                cells=tuple(
-                    Cell(
-                        levels=cell["levels"],
-                        versions=VersionSet(
-                            **{**cell["versions"], "requirements": tuple(cell["versions"]["requirements"])}
-                        ),
-                        arguments=tuple(cell["arguments"]),
-                        label=cell["label"],
-                        why=cell["why"],
-                        environ=cell["environ"],
-                        command=None if cell["command"] is None else tuple(cell["command"]),
-                    )
-                    for cell in value["cells"]
-                ),
+                cells=unpack_cells(value["cells"]),
                 run=RunSettings(**{**value["run"], "seeds": tuple(value["run"]["seeds"])}),
                 claims=tuple(Claim.from_json(claim) for claim in value["claims"]),
+                constraints=tuple(value["constraints"]),
+                weights=value["weights"],
+                costs=value["costs"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"not a {SCHEMA} document: {error!r}") from error
 
     def save(self, path: Path) -> None:
         """Writes ``plan.json``."""
-        path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        parts = (f"{json.dumps(key)}: {json.dumps(one, ensure_ascii=False)}" for key, one in self.to_json().items())
+        path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Plan:

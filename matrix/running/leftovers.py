@@ -20,12 +20,15 @@ def end_leftovers(cells: Path) -> int:
 
     :return: how many there were.
     """
-    ended = 0
-    for pid in _marked(f"{FOLDER_VARIABLE}={cells.resolve()}{os.sep}".encode()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            ended += 1
-    return ended
+    ended: set[int] = set()
+    start = f"{FOLDER_VARIABLE}={cells.resolve()}{os.sep}".encode()
+    # Looked for again: one that is ended may just have started another.
+    while found := set(_marked(start)) - ended:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        ended |= found
+    return len(ended)
 
 
 def _marked(start: bytes) -> Iterator[int]:

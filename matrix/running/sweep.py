@@ -1,19 +1,16 @@
-"""Running a sweep: open → skip → provide environments → run → store. Stopped anywhere, it goes on from there."""
+"""Running a sweep: claim → recover → ask the source → skip → provide environments → run → store → tell the source."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
+import queue
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from matrix.analysis.analysis import PLAN_FILE, STORE_FILE, Analysis, analyse_folder
 from matrix.environments.cache import (
@@ -25,24 +22,26 @@ from matrix.environments.cache import (
     default_cache,
 )
 from matrix.environments.uv import StoppedError, Uv
-from matrix.errors import MatrixError
-from matrix.executors import Executor, LocalExecutor, usable_cores
+from matrix.executors import Executor, LocalExecutor, Needs, usable_cores
 from matrix.plan.cells import DEVICE, Trial, VersionSet
 from matrix.plan.plan import Plan
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Store
 from matrix.running import devices
+from matrix.running.claim import claim
+from matrix.running.estimates import MemoryEstimates
 from matrix.running.interrupts import Interrupts
-from matrix.running.leftovers import end_leftovers
+from matrix.running.live_file import LiveFile
 from matrix.running.progress import Progress
-from matrix.running.trial import CELLS_FOLDER, Runner, TrialTask
+from matrix.running.recovery import unstored
+from matrix.running.source import Source, source_of
+from matrix.running.trial import Runner, TrialTask
 from matrix.running.view import View, view_for
 from probes.verdicts import Verdict
 from probes.watch import InterruptedRunError, Status, watch
 
 PROGRAM = Path(__file__).resolve().parents[2] / "repro"
 """What a cell runs, unless told otherwise."""
-_LOCK_FILE = "sweep.lock"
 _TICK_S = 0.5
 
 
@@ -82,70 +81,163 @@ def run_sweep(
     view = view or view_for(sys.stderr)
     wanted = jobs or plan.run.jobs
     with (
-        _folder(out, fresh) as leftovers,
+        claim(out, fresh=fresh) as claimed,
         Store(out / STORE_FILE) as store,
         Interrupts() as interrupts,
-        LocalExecutor(wanted, plan.run.threads_per_cell) as executor,
+        _executor(plan, wanted) as executor,
         ThreadPoolExecutor(len(usable_cores()), thread_name_prefix="environment") as builders,
     ):
-        if leftovers:
-            view.note(f"a sweep that was killed had left processes running here; ended: {leftovers}")
         plan.save(out / PLAN_FILE)
-        todo = store.missing(plan.trials)
-        progress = Progress(len(plan.trials), len(plan.trials) - len(todo), executor.slots)
-        stop_on = plan.run.stop_on
-        sweep = _Sweep(
-            out, program, runner, environments, store, view, interrupts, executor, builders, progress, stop_on
-        )
+        store.name_factors(plan.factors)
+        if claimed.leftovers:
+            view.note(f"a sweep that was killed had left processes running here; ended: {claimed.leftovers}")
         if wanted is not None and executor.slots < wanted:
             view.note(f"{wanted} jobs asked for; {executor.slots} fit on the cores without sharing one")
-        sweep.run(todo)
+        if claimed.resumed:
+            _recover(plan, out, store, view)
+        records = store.records()
+        source = source_of(plan, records, claimed.failing)
+        of_plan = {cell.id for cell in plan.cells}
+        earlier = [record.observation for record in records if record.ran and record.cell in of_plan]
+        progress = Progress(source.total, source.done, executor.slots, earlier)
+        sweep = _Sweep(
+            out=out,
+            program=program,
+            runner=runner,
+            stop_on=plan.run.stop_on,
+            environments=environments,
+            source=source,
+            store=store,
+            view=view,
+            live=LiveFile(out, progress),
+            interrupts=interrupts,
+            executor=executor,
+            builders=builders,
+            progress=progress,
+            memory=MemoryEstimates(records),
+        )
+        sweep.run()
     return SweepResult(out, interrupts.wind_down, analyse_folder(out))
+
+
+def _executor(plan: Plan, jobs: int | None) -> LocalExecutor:
+    # Trials with more threads than the least take more cores; the slots are for those with the least.
+    threads = min((plan.threads(cell) for cell in plan.cells), default=1)
+    kinds = {str(cell.levels.get(DEVICE)).partition(":")[0] for cell in plan.cells}
+    gpus = devices.gpus() if devices.CUDA in kinds else ()  # asking takes a while
+    return LocalExecutor(jobs, threads, timing=plan.run.timing, gpus=gpus)
+
+
+def _recover(plan: Plan, out: Path, store: Store, view: View) -> None:
+    """Stores what ended in the very moment in which the sweep was killed."""
+    found = list(unstored(out, source_of(plan, store.records()).unstored(), store))
+    for trial, observation in found:
+        store.add(trial, observation)
+    if found:
+        view.note(f"trials that had ended when the sweep was killed, and are stored now: {len(found)}")
+
+
+Provided = CellEnvironment | Unsatisfiable | BuildError | OSError
+"""What came of asking for an environment."""
 
 
 @dataclass
 class _Sweep:
-    """The pipeline's state: which futures are awaited, and for what."""
+    """The pipeline's state: what is awaited, and for what."""
 
     out: Path
     program: Path
     runner: Runner
+    stop_on: frozenset[Verdict]
     environments: Environments
+    source: Source
     store: Store
     view: View
+    live: LiveFile
     interrupts: Interrupts
     executor: Executor
     builders: ThreadPoolExecutor
     progress: Progress
-    stop_on: frozenset[Verdict]
-    building: dict[Future[CellEnvironment | Unsatisfiable], list[Trial]] = field(default_factory=dict)
-    running: dict[Future[Observation], Trial] = field(default_factory=dict)
+    memory: MemoryEstimates
+    lacks: dict[object, str | None] = field(default_factory=dict)
+    """Device to why nothing can run on it."""
+    provided: dict[VersionSet, Provided] = field(default_factory=dict)
+    building: dict[Future[Any], list[Trial]] = field(default_factory=dict)
+    """Environments under way, and the trials that wait for each."""
+    running: dict[Future[Any], Trial] = field(default_factory=dict)
+    """Trials that the executor has."""
+    ended: queue.SimpleQueue[Future[Any]] = field(default_factory=queue.SimpleQueue)
     told: int = 0
     """How many presses of Ctrl-C were answered."""
 
-    def run(self, todo: list[Trial]) -> None:
+    def run(self) -> None:
         self.view.begin(self.progress)
         try:
-            self._provide(self._skip(todo))
-            while awaited := self._awaited():
-                done, _ = wait(awaited, _TICK_S, FIRST_COMPLETED)
-                for future in done:
+            self._ask()
+            while self.building or self.running:
+                for future in self._ended():
                     self._advance(future)
                 self._heed_interrupts()
+                self._ask()
+                self.live.write()
                 self.view.tick()
+            if (conclusion := self.source.conclusion) is not None:
+                self.view.note(f"the trials so far come to: {conclusion}")
         except BaseException:
             self.interrupts.press(2)  # nobody is left to store what runs
             raise
         finally:
             self.view.end()
+            self.live.remove()
 
-    def _awaited(self) -> list[Future[Any]]:
-        return [*self.building, *self.running]
+    def _ask(self) -> None:
+        """Takes from the source what may be out at once."""
+        ahead = self.executor.slots if self.source.ahead is None else self.source.ahead
+        while not self.interrupts.wind_down and len(self.running) + self._waiting < ahead:
+            if (trial := self.source.next()) is None:
+                break
+            self._place(trial)
+        self.progress.total = self.source.total
+
+    @property
+    def _waiting(self) -> int:
+        return sum(len(trials) for trials in self.building.values())
+
+    def _place(self, trial: Trial) -> None:
+        """Sorts out what this machine can't run, before an environment is built for it."""
+        device = trial.cell.levels.get(DEVICE)
+        if device not in self.lacks:
+            self.lacks[device] = devices.why_not(device)
+        if reason := self.lacks[device]:
+            self._store(trial, Observation(Outcome.SKIPPED, reason))
+        elif (provided := self.provided.get(trial.cell.versions)) is not None:
+            self._start(trial, provided)
+        else:
+            self._provide(trial)
+
+    def _provide(self, trial: Trial) -> None:
+        versions = trial.cell.versions
+        for waiting in self.building.values():
+            if waiting[0].cell.versions == versions:
+                waiting.append(trial)
+                return
+        self.view.note(f"environment {versions.name}: {', '.join(versions.requirements)}")
+        provide = partial(self.environments.provide, versions, self.store.lock(versions))
+        future = self.builders.submit(provide, lambda: self.interrupts.wind_down)
+        self.building[future] = [trial]
+        future.add_done_callback(self.ended.put)
+
+    def _ended(self) -> Iterator[Future[Any]]:
+        """What has ended; waits a moment for it."""
+        with contextlib.suppress(queue.Empty):
+            yield self.ended.get(timeout=_TICK_S)
+            while True:
+                yield self.ended.get_nowait()
 
     def _advance(self, future: Future[Any]) -> None:
         if future in self.building:
             self._built(future, self.building.pop(future))
-        else:
+        elif future in self.running:
             self._ran(future, self.running.pop(future))
 
     def _heed_interrupts(self) -> None:
@@ -161,49 +253,39 @@ class _Sweep:
             self.view.note("stopping now: what runs is ended and will be run again next time")
             self.told = 2
 
-    def _skip(self, trials: list[Trial]) -> list[Trial]:
-        """Sorts out what this machine can't run, before an environment is built for it."""
-        reasons: dict[object, str | None] = {}
-        runnable = []
-        for trial in trials:
-            device = trial.cell.levels.get(DEVICE)
-            if device not in reasons:
-                reasons[device] = devices.why_not(device)
-            if reason := reasons[device]:
-                self._store(trial, Observation(Outcome.SKIPPED, reason))
-            else:
-                runnable.append(trial)
-        return runnable
-
-    def _provide(self, trials: list[Trial]) -> None:
-        by_versions: dict[VersionSet, list[Trial]] = defaultdict(list)
-        for trial in trials:
-            by_versions[trial.cell.versions].append(trial)
-        for versions, waiting in by_versions.items():
-            self.view.note(f"environment {versions.name}: {', '.join(versions.requirements)}")
-            provide = partial(self.environments.provide, versions, self.store.lock(versions))
-            self.building[self.builders.submit(provide, lambda: self.interrupts.wind_down)] = waiting
-
-    def _built(self, future: Future[Any], trials: list[Trial]) -> None:
-        """Queues the trials that waited for an environment, or stores why there is none."""
+    def _built(self, future: Future[Any], trials: Sequence[Trial]) -> None:
+        """Keeps what came of asking for an environment, and starts the trials that waited for it."""
         versions = trials[0].cell.versions
         try:
-            environment = future.result()
+            provided: Provided = future.result()
         except (CancelledError, StoppedError):
             return
         except (BuildError, OSError) as error:  # such as: no space left
-            environment = error
-        if isinstance(environment, CellEnvironment):
-            self.store.add_lock(versions, environment.lock)
+            provided = error
+        self.provided[versions] = provided
+        if isinstance(provided, CellEnvironment):
+            self.store.add_lock(versions, provided.lock)
             self.view.note(f"environment {versions.name}: ready")
-            for trial in trials:
-                self.running[self.executor.submit(self._task(trial, environment))] = trial
-            return
+            for note in provided.notes:
+                self.view.note(f"environment {versions.name}: {note}")
         for trial in trials:
-            if isinstance(environment, Unsatisfiable):
-                self._store(trial, Observation(Outcome.UNSATISFIABLE, environment.reason))
-            else:
-                self._store(trial, Observation(Outcome.FAILED_TO_START, str(environment)))
+            self._start(trial, provided)
+
+    def _start(self, trial: Trial, provided: Provided) -> None:
+        """Hands a trial to the executor, or stores why it can't be run."""
+        if isinstance(provided, CellEnvironment):
+            future = self.executor.submit(self._task(trial, provided), partial(self._needs, trial))
+            self.running[future] = trial
+            future.add_done_callback(self.ended.put)
+        elif isinstance(provided, Unsatisfiable):
+            self._store(trial, Observation(Outcome.UNSATISFIABLE, provided.reason))
+        else:
+            self._store(trial, Observation(Outcome.FAILED_TO_START, str(provided)))
+
+    def _needs(self, trial: Trial) -> Needs:
+        device = trial.cell.levels.get(DEVICE)
+        gpu = str(device) if device not in (None, devices.CPU) else None
+        return Needs(trial.threads, gpu, self.memory.of(trial.cell.id))
 
     def _task(self, trial: Trial, environment: CellEnvironment) -> TrialTask:
         return TrialTask(
@@ -220,7 +302,7 @@ class _Sweep:
         )
 
     def _status(self, trial: Trial, status: Status) -> None:
-        self.progress.status(trial, status.line, status.suspicious)
+        self.progress.status(trial, status.line, status.suspicious, status.step, status.phase)
 
     def _ran(self, future: Future[Any], trial: Trial) -> None:
         try:
@@ -230,27 +312,7 @@ class _Sweep:
 
     def _store(self, trial: Trial, observation: Observation) -> None:
         self.store.add(trial, observation)
+        self.memory.tell(trial.cell.id, observation.peak_rss_bytes)
+        self.source.tell(trial, observation)
         self.progress.finished(trial, observation)
         self.view.finished(trial, observation)
-
-
-@contextlib.contextmanager
-def _folder(out: Path, fresh: bool) -> Iterator[int]:
-    """The sweep's folder, for this process alone; gives how many processes of a killed sweep were ended for that."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / _LOCK_FILE)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MatrixError(f"{out}: another sweep is running there; wait for it, or name another --out") from None
-    except OSError as error:
-        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
-    try:
-        leftovers = end_leftovers(out / CELLS_FOLDER)
-        if fresh:
-            for path in (PLAN_FILE, STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm"):
-                (out / path).unlink(missing_ok=True)
-            shutil.rmtree(out / CELLS_FOLDER, ignore_errors=True)
-        yield leftovers
-    finally:
-        lock.release()

@@ -153,7 +153,7 @@ def view_for(stream: TextIO) -> View:
 
 
 def _count(progress: Progress) -> str:
-    return f"[{progress.done}/{progress.total}]"
+    return f"[{progress.done}]" if progress.total is None else f"[{progress.done}/{progress.total}]"
 
 
 def _left(progress: Progress) -> str:

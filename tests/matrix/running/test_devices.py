@@ -23,7 +23,33 @@ def test_the_cpu_is_always_there(tmp_path: Path) -> None:
 def test_a_gpu_that_the_driver_lists_can_be_used(tmp_path: Path) -> None:
     environ = machine(tmp_path, "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)")
     assert devices.why_not("cuda", environ) is None
-    assert devices.why_not("cuda:1", environ) is None
+    assert devices.why_not("cuda:0", environ) is None
+    assert devices.why_not("cuda:1", environ) == "no CUDA device 1: there are 1"
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, ("0", "1", "2")),
+        ("2,0", ("2", "0")),
+        (" 1 , -1, 2", ("1",)),
+        ("0,7,1", ("0",)),  # CUDA takes nothing from the first one on that is not there
+        ("GPU-1f3", ("GPU-1f3",)),
+        ("", ()),
+    ],
+)
+def test_gpus_are_named_as_cuda_would_count_them(tmp_path: Path, visible: str | None, names: tuple[str, ...]) -> None:
+    environ = machine(tmp_path, "GPU 0: a\nGPU 1: b\n  MIG 1g.5gb Device 0: x\nGPU 2: my GPU 3")
+    if visible is not None:
+        environ["CUDA_VISIBLE_DEVICES"] = visible
+    assert devices.gpus(environ) == names
+
+
+def test_an_apple_gpu_is_looked_for_on_a_mac_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    assert devices.why_not("mps") == "no Apple GPU (MPS)"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert devices.why_not("mps") is None
 
 
 @pytest.mark.parametrize(("answer", "code"), [("No devices found", 6), ("", 0), ("GPU error", 9)])

@@ -28,7 +28,7 @@ def freeze_matrix(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, on real stable-baselines3, py-spy and uv."""
-    _install(session, "test", "training", "parquet")
+    _install(session, "test", "training", "parquet", "cluster")
     session.run("pytest", *session.posargs)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matrix.environments.cache import CellEnvironment
+from matrix.environments.cache import CellEnvironment, Lock
 from matrix.executors.interface import Allotment
-from matrix.plan.cells import NO_REMEDY, REMEDY, Trial
+from matrix.plan.cells import DEVICE, NO_REMEDY, REMEDY, Trial
 from matrix.results.observation import Observation, Outcome, observed
 from matrix.running.surroundings import Surroundings
 from probes import remedies
@@ -22,17 +22,38 @@ from probes.watch import InterruptedRunError, Status, WatchOptions
 Runner = Callable[[Sequence[str], WatchOptions], Diagnosis]
 """As :func:`probes.watch.watch`."""
 
+PROGRAM = Path(__file__).resolve().parents[2] / "repro"
+"""What a cell runs, unless told otherwise."""
 CELLS_FOLDER = "cells"
 """In the sweep's folder: one run's folder for each trial."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class TrialTask:
-    """A trial whose environment is ready."""
+class Order:
+    """A trial on its way to another machine: plain data."""
 
     trial: Trial
-    environment: CellEnvironment
+    lock: Lock | None
+    """What its environment holds; None lets the other machine resolve it."""
+    program: Path | None
+    """As :attr:`TrialTask.program`; None is the one that came with FreezeLab over there."""
+    stop_on: frozenset[Verdict]
+
+    @property
+    def gpu(self) -> str | None:
+        """The GPU that it needs, as torch names it."""
+        device = str(self.trial.cell.levels.get(DEVICE))
+        return device if device.partition(":")[0] == "cuda" else None
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """A trial whose environment is ready, or will be provided by whoever runs it."""
+
+    trial: Trial
+    environment: CellEnvironment | Lock
+    """A lock if the executor builds environments itself."""
     program: Path
     """The folder of the training program; Python runs its ``__main__``."""
     sweep: Path
@@ -48,7 +69,20 @@ class TrialTask:
     @property
     def command(self) -> list[str]:
         """What is run."""
+        if isinstance(self.environment, Lock):
+            raise TypeError("its environment is not here")
         return [str(self.environment.python), *self.trial.words(self.program)]
+
+    @property
+    def lock(self) -> Lock:
+        """What its environment holds."""
+        return self.environment if isinstance(self.environment, Lock) else self.environment.lock
+
+    @property
+    def order(self) -> Order:
+        """What another machine must be told to run it."""
+        program = None if self.program == PROGRAM else self.program.resolve()
+        return Order(self.trial, self.lock, program, self.stop_on)
 
     @property
     def chosen_remedies(self) -> tuple[remedies.Choice, ...]:
@@ -104,7 +138,7 @@ class TrialTask:
             observation,
             wall_s=time.monotonic() - started,
             started_at=started_at,
-            lock=self.environment.lock.id,
+            lock=self.lock.id,
             folder=str(below),
             artifacts={name: str(below / path) for name, path in observation.artifacts.items()},
             gpu=allotment.gpu,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,10 @@ from typing import Any
 from matrix.analysis.analysis import Analysis, Finding, Result
 from matrix.plan.parameters import Level
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
+
+_CHANCE = 0.05
+_MAX_PAIRS = 200
+"""Of matched runs whose set-ups are compared, for each factor: each costs the reading of two diagnoses."""
 
 
 @dataclass(frozen=True)
@@ -55,40 +61,57 @@ class Runs:
         return self._read[result.trial.id]
 
 
-def in_design(result: Result) -> bool:
-    """Whether the trial belongs to the balanced design, not to the extra cells."""
-    return result.trial.cell.why is None
+@dataclass(frozen=True)
+class Strikes:
+    """Which of the design's trials a finding strikes, in terms of their levels."""
+
+    number: int
+    """How many it strikes."""
+    of: int
+    """How many ran with ``levels``."""
+    levels: dict[str, Level]
+    """What all of them have in common, and few others; empty if nothing tells them from the rest."""
+    rivals: tuple[dict[str, Level], ...] = ()
+    """Other levels that these trials have in common, and no others: they explain it just as well."""
+
+    @property
+    def always(self) -> bool:
+        """Whether it strikes every trial with these levels."""
+        return self.number == self.of
 
 
-def who(analysis: Analysis, finding: Finding) -> dict[str, Level] | None:
+def strikes(analysis: Analysis, finding: Finding) -> Strikes:
     """
-    The levels that tell this finding's design trials from all others that ran: ``{"adapter": "off"}``.
+    What tells this finding's design trials from all others that ran: no level, one, or two together.
 
-    :return: empty if all design trials end so; None if no one or two factors tell them apart.
+    Levels that it strikes now and then are only told if so many hits among them would hardly come by chance.
     """
-    design = [result for result in analysis.ran if in_design(result)]
-    struck = {result.trial.id for result in finding.results if in_design(result)}
-    if len(struck) == len(design):
-        return {}
-    names = list(analysis.plan.factors)
-    single = [(name,) for name in names]
-    double = [(first, second) for at, first in enumerate(names) for second in names[at + 1 :]]
-    for chosen in (*single, *double):
-        levels = {tuple(r.trial.cell.levels[n] for n in chosen) for r in design if r.trial.id in struck}
-        if len(levels) != 1:
-            continue
-        where = dict(zip(chosen, next(iter(levels)), strict=True))
-        if {result.trial.id for result in design if result.matches(where)} == struck:
-            return where
-    return None
+    columns, in_all = analysis.columns, len(analysis.design)
+    struck = columns.mask(finding.ids)
+    number = struck.bit_count()
+    exact = columns.explanations(struck)
+    if exact:
+        return Strikes(number, number, exact[0], tuple(exact[1:]))
+    narrowest = columns.narrowest(struck)
+    if len(narrowest) == 1:
+        levels = narrowest[0]
+        of = sum(result.matches(levels) for result in analysis.design)
+        looked_at = len(columns.of) * (len(columns.of) + 1) / 2
+        if math.comb(of, number) / math.comb(in_all, number) * looked_at <= _CHANCE:
+            return Strikes(number, of, levels)
+    return Strikes(number, in_all, {})
+
+
+def unit(analysis: Analysis) -> str:
+    """``cell`` where each cell has one run, else ``run``."""
+    return "cell" if len({result.trial.cell.id for result in analysis.ran}) == len(analysis.ran) else "run"
 
 
 def irrelevant(analysis: Analysis, finding: Finding) -> list[tuple[str, int]]:
     """Factors whose matched pairs all end alike where one of the pair is in this finding, and how many pairs."""
-    struck = {result.trial.id for result in finding.results}
     found = []
     for effect in analysis.factors:
-        pairs = [pair for pair in effect.pairs if {pair.first.trial.id, pair.second.trial.id} & struck]
+        pairs = [pair for pair in effect.pairs if finding.has(pair.first) or finding.has(pair.second)]
         if pairs and all(pair.alike for pair in pairs):
             found.append((effect.factor, len(pairs)))
     return found
@@ -144,9 +167,10 @@ def set_up_changes(
     outcome: (first level, second level, [(name, first value, second value)]); only what differs in all such pairs.
     """
     found: dict[tuple[Level, Level], list[dict[str, tuple[object, object]]]] = {}
-    for pair in analysis.pairs(factor):
+    different = (pair for pair in analysis.pairs(factor) if not pair.alike)
+    for pair in itertools.islice(different, _MAX_PAIRS):
         first, second = runs.of(pair.first), runs.of(pair.second)
-        if pair.alike or not first.training or not second.training:
+        if not first.training or not second.training:
             continue
         key = (pair.first.trial.cell.levels[factor], pair.second.trial.cell.levels[factor])
         found.setdefault(key, []).append(dict(_differences(first.training, second.training)))

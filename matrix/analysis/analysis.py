@@ -10,10 +10,11 @@ from pathlib import Path
 
 from matrix.analysis.claims import ClaimOutcome, ClaimResult, check
 from matrix.analysis.confounding import Columns, Confounded
-from matrix.analysis.effects import FactorEffect, LevelEffect, Struck, factor_effects, level_effects
+from matrix.analysis.effects import FactorEffect, LevelEffect, Struck, Target, factor_effects, level_effects
 from matrix.analysis.findings import Finding, cluster
 from matrix.analysis.flaky import FlakyCell, flaky_cells
 from matrix.analysis.interactions import PairEffect, pair_effects
+from matrix.analysis.rates import rates
 from matrix.analysis.regression import Regression, logistic
 from matrix.analysis.results import Pair, Result, matched_pairs
 from matrix.analysis.significance import fisher_exact
@@ -50,6 +51,12 @@ class Analysis:
         return len(self.plan.trials) - len(self.results)
 
     @cached_property
+    def common(self) -> frozenset[str]:
+        """``name=level`` of what all trials that ran have in common, or all that have an outcome if none ran."""
+        levels = [set(result.trial.cell.levels.items()) for result in self.ran or self.results]
+        return frozenset(f"{name}={level}" for name, level in set.intersection(*levels)) if levels else frozenset()
+
+    @cached_property
     def headlines(self) -> Mapping[str, int]:
         """How often each outcome occurred: ``slow-phase``, ``skipped: no CUDA device``; most frequent first."""
         return dict(Counter(result.observation.headline for result in self.results).most_common())
@@ -65,19 +72,28 @@ class Analysis:
         return flaky_cells(self.ran)
 
     @cached_property
+    def target(self) -> Target:
+        """What the effects are counted of: failing; or where all of the design fail, the most frequent way to."""
+        ways = [finding for finding in self.findings if any(map(finding.has, self.design))]
+        if len(ways) > 1 and all(result.failed for result in self.design):
+            return Target(ways[0].signature, ways[0].has)
+        return Target(None, lambda result: result.failed)
+
+    @cached_property
     def factors(self) -> tuple[FactorEffect, ...]:
-        """Of each name that has more than one level in the plan: its effect on failing, of whatever kind."""
-        return tuple(factor_effects(self._varying(), tuple(self.plan.factors), self.ran))
+        """Of each name that has more than one level in the plan: its effect on the target."""
+        return tuple(factor_effects(self._varying(), tuple(self.plan.factors), self.ran, self.target.struck))
 
     @cached_property
     def factor_pairs(self) -> tuple[PairEffect, ...]:
-        """Of each two of the design's factors that ran with two levels or more: their joint effect on failing."""
-        return pair_effects(self.columns.varying, self.design, lambda result: result.failed)
+        """Of each two of the design's factors that ran with two levels or more: their joint effect on the target."""
+        return pair_effects(self.columns.varying, self.design, self.target.struck)
 
     @cached_property
     def regression(self) -> Regression:
-        """Of failing, on all of these factors at once."""
-        return logistic(self.columns.varying, self.design, lambda result: result.failed)
+        """Of the target, on all of these factors at once."""
+        varying = {factor: self.plan.factors[factor] for factor in self.columns.varying}
+        return logistic(varying, self.design, self.target.struck)
 
     @cached_property
     def columns(self) -> Columns:
@@ -93,6 +109,12 @@ class Analysis:
     def claims(self) -> tuple[ClaimResult, ...]:
         """Every claim of the plan, tested."""
         return tuple(check(claim, self.results) for claim in self.plan.claims)
+
+    @property
+    def upper_rate(self) -> float:
+        """The upper end of the interval for the share of the design's runs that fail, 0..1."""
+        [rate] = rates([(sum(result.failed for result in self.design), len(self.design))])
+        return rate.high
 
     def levels_of(self, factor: str, struck: Struck) -> tuple[LevelEffect, ...]:
         """How often something befalls the design's trials at each level of a factor."""

@@ -60,8 +60,9 @@ class Columns:
                 at = (factor, result.trial.cell.levels.get(factor))
                 column = bits.setdefault(at, bytearray((len(results) + 7) // 8))
                 column[place // 8] |= 1 << place % 8
-        self.of: dict[At, int] = {at: int.from_bytes(column, "little") for at, column in bits.items()}
-        """Only of levels that ran."""
+        in_order = sorted(bits, key=lambda at: self.factors.index(at[0]))
+        self.of: dict[At, int] = {at: int.from_bytes(bits[at], "little") for at in in_order}
+        """Only of levels that ran; factor by factor."""
 
     def mask(self, ids: frozenset[str]) -> int:
         """Of these trials."""

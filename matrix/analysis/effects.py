@@ -17,6 +17,15 @@ Struck = Callable[[Result], bool]
 
 
 @dataclass(frozen=True)
+class Target:
+    """What the effects are counted of."""
+
+    says: str | None
+    """The finding's signature; None if any failure counts."""
+    struck: Struck
+
+
+@dataclass(frozen=True)
 class LevelEffect:
     """How often it happens at one level."""
 
@@ -34,7 +43,7 @@ class FactorEffect:
     counts: Mapping[Level, Mapping[Verdict, int]]
     """Of the design's trials that ran."""
     levels: tuple[LevelEffect, ...]
-    """How often the design's trials failed; levels of which none ran are left out."""
+    """How often the target befell the design's trials; levels of which none ran are left out."""
     p_value: float | None
     """
     Of level against verdict, see :func:`matrix.analysis.significance.fisher_exact`. None where fewer than two levels of
@@ -61,21 +70,26 @@ def strength(levels: Sequence[LevelEffect]) -> float:
     return max((abs(item.difference.value) for item in levels if item.difference is not None), default=0.0)
 
 
-def factor_effects(factors: Sequence[str], design_factors: Sequence[str], ran: Sequence[Result]) -> list[FactorEffect]:
+def factor_effects(
+    factors: Sequence[str], design_factors: Sequence[str], ran: Sequence[Result], struck: Struck
+) -> list[FactorEffect]:
     """
     The effect of each factor on whether and how trials end.
 
     :param factors: what to look at.
     :param design_factors: those that the design varies; only they are tested.
     :param ran: trials that ran, extra cells included.
+    :param struck: which of them count as hits.
     """
     design = [result for result in ran if result.in_design]
-    effects = [_effect(factor, design, ran, tested=factor in design_factors) for factor in factors]
+    effects = [_effect(factor, design, ran, struck, tested=factor in design_factors) for factor in factors]
     adjusted = holm([effect.p_value for effect in effects])
     return [replace(effect, adjusted=value) for effect, value in zip(effects, adjusted, strict=True)]
 
 
-def _effect(factor: str, design: Sequence[Result], ran: Sequence[Result], *, tested: bool) -> FactorEffect:
+def _effect(
+    factor: str, design: Sequence[Result], ran: Sequence[Result], struck: Struck, *, tested: bool
+) -> FactorEffect:
     counts: dict[Level, Counter[Verdict]] = defaultdict(Counter)
     for result in design:
         verdict = result.observation.verdict
@@ -84,7 +98,7 @@ def _effect(factor: str, design: Sequence[Result], ran: Sequence[Result], *, tes
     return FactorEffect(
         factor,
         {level: dict(verdicts) for level, verdicts in counts.items()},
-        level_effects(factor, design, lambda result: result.failed),
+        level_effects(factor, design, struck),
         fisher_exact(list(counts.values())) if tested else None,
         None,
         tuple(matched_pairs(factor, ran)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Regression:
     """A clause that goes on after "because"; None if it was fitted."""
 
 
-def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) -> Regression:
+def logistic(factors: Mapping[str, Sequence[Level]], results: Sequence[Result], struck: Struck) -> Regression:
     """
     Main effects by maximum likelihood, with Wald intervals of 95 %.
 
@@ -49,7 +49,7 @@ def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) 
     others, Journal of Clinical Epidemiology 49, 1996), no level that others give away, and no separation, under which
     the likelihood has no maximum (A. Albert, J. A. Anderson, Biometrika 71, 1984).
 
-    :param factors: those of which two levels or more ran.
+    :param factors: those of which two levels or more ran, each with its levels; the others are compared with the first.
     :param results: trials of the design that ran.
     """
     # Here, because a sweep that is only run needs none of it, and importing it takes a while.
@@ -66,12 +66,7 @@ def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) 
         return Regression(why_not="no factor has two levels that ran")
     if hits == 0 or misses == 0:
         return Regression(why_not="all runs count alike" if hits else "none of the runs counts")
-    columns = [
-        (place, level, against)
-        for place in range(len(factors))
-        for against, *others in [list(dict.fromkeys(key[place] for key in cells))]
-        for level in others
-    ]
+    columns = _columns(factors, cells)
     x = np.array([[1.0, *(float(key[place] == level) for place, level, _ in columns)] for key in cells])
     k, n = np.array(list(cells.values()), dtype=float).T
     if np.linalg.matrix_rank(x) < x.shape[1]:
@@ -81,7 +76,7 @@ def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) 
             why_not="some levels, or a sum of them, tell the runs that count from the others without exception, "
             "so that the odds have no finite estimate (separation)"
         )
-    parameters = x.shape[1]
+    parameters, names = x.shape[1], tuple(factors)
     if min(hits, misses) < _EVENTS_PER_PARAMETER * parameters:
         return Regression(
             why_not=f"{parameters} parameters need {_EVENTS_PER_PARAMETER * parameters} runs of either outcome, and "
@@ -91,7 +86,7 @@ def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) 
     return Regression(
         tuple(
             OddsRatio(
-                factors[place],
+                names[place],
                 level,
                 against,
                 *(math.exp(beta[at] + z * deviation[at]) for z in (0.0, -_Z_95, _Z_95)),
@@ -99,6 +94,18 @@ def logistic(factors: Sequence[str], results: Sequence[Result], struck: Struck) 
             for at, (place, level, against) in enumerate(columns, 1)
         )
     )
+
+
+def _columns(
+    factors: Mapping[str, Sequence[Level]], cells: Iterable[tuple[Level, ...]]
+) -> list[tuple[int, Level, Level]]:
+    """(Place of the factor, level, level that it is compared with) of each indicator but the constant."""
+    ran = [set(levels) for levels in zip(*cells, strict=True)]
+    found = []
+    for place, levels in enumerate(factors.values()):
+        first, *others = [level for level in levels if level in ran[place]]
+        found += [(place, level, first) for level in others]
+    return found
 
 
 def _is_separated(x: NDArray[np.float64], k: NDArray[np.float64], n: NDArray[np.float64]) -> bool:

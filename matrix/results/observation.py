@@ -6,6 +6,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 
+from probes import signature
 from probes.diagnosis import Diagnosis
 from probes.verdicts import Verdict
 
@@ -78,6 +79,8 @@ class Observation:
     """Share (0 to 1) of its cores' time that the hypervisor gave to others."""
     throttled_s: float | None = None
     """Time for which the control group's CPU quota held it back."""
+    stack: str | None = None
+    """Where it stood, in a form that runs can share: ``probes.signature.stack_of``; column ``stack`` of the store."""
 
     @property
     def headline(self) -> str:
@@ -89,14 +92,17 @@ class Observation:
     @property
     def signature(self) -> str | None:
         """
-        What two runs must share to have failed in the same way: verdict, phase, function, masked message.
+        What two runs must share to have failed in the same way: verdict, phase, function, masked message, and the
+        normalised stack, for which eight digits stand: ``deadlock in train · take_both · stack 5c1f09ab``.
 
-        Healthy runs are all alike. Heap messages are left out: one overflow shows in several.
+        Healthy runs are all alike. Heap messages are left out: one overflow shows in several. A stack of one call says
+        no more than the function.
         """
         if self.verdict is None or self.verdict is Verdict.HEALTHY:
             return None if self.verdict is None else str(self.verdict)
         where = f"{self.verdict} in {self.phase or 'an unknown phase'}"
-        parts = [where, self.culprit, self.signal, masked(self.exception) if self.exception else None]
+        stack = f"stack {signature.digest(self.stack)}" if self.stack and signature.SEPARATOR in self.stack else None
+        parts = [where, self.culprit, self.signal, masked(self.exception) if self.exception else None, stack]
         return " · ".join(part for part in parts if part)
 
 
@@ -127,6 +133,7 @@ def observed(diagnosis: Diagnosis) -> Observation:
         detected_after_s=diagnosis.timing.detected_after_s,
         phases=diagnosis.timing.phases,
         artifacts=dict(diagnosis.artifacts),
+        stack=signature.stack_of(diagnosis),
     )
 
 

@@ -52,6 +52,7 @@ ALTER TABLE trials ADD COLUMN load_before REAL;       -- load average over a min
 ALTER TABLE trials ADD COLUMN load_after REAL;
 ALTER TABLE trials ADD COLUMN steal REAL;             -- share of its cores' time that the hypervisor took
 ALTER TABLE trials ADD COLUMN throttled_s REAL;       -- held back by the CPU quota
+ALTER TABLE trials ADD COLUMN stack TEXT;             -- where it stood: module:function, innermost call first
 """
 _STEPS = (_VERSION_1, _VERSION_2)
 """From each version to the next; a store that is made takes all of them: it can't differ from a migrated one."""

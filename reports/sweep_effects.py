@@ -1,0 +1,259 @@
+"""What each factor does to the outcome, alone and with another: tables with their uncertainty, strongest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from matrix.analysis.analysis import Analysis, FactorEffect, Finding
+from matrix.analysis.confounding import At
+from matrix.analysis.effects import LevelEffect, strength
+from matrix.analysis.interactions import Combination, PairEffect
+from matrix.analysis.rates import Estimate, Rate
+from matrix.plan.parameters import Level
+from reports import markdown as md
+from reports import sweep_limits, wording
+from reports.sweep_facts import Runs, set_up_changes
+
+_MAX_TOLD = 5
+_MAX_PAIR_TABLES = 10
+_MAX_PAIR_ROWS = 40
+
+
+def effects(analysis: Analysis, runs: Runs) -> Iterator[str]:
+    """The whole section."""
+    tables = [effect for effect in analysis.factors if len(effect.levels) > 1 and _is_varied(analysis, effect)]
+    tables.sort(key=lambda effect: -effect.strength)
+    if tables:
+        yield _introduction(analysis)
+    for effect in tables:
+        yield f"### {md.code(effect.factor)}"
+        yield _level_table(analysis, effect.factor, effect.levels)
+        yield " ".join([_tested(effect), *sweep_limits.beside(analysis, effect.factor)])
+    others = [effect for effect in analysis.factors if effect not in tables and effect.pairs]
+    if others:
+        yield "Outside the design:"
+        yield "\n".join(f"- {md.code(effect.factor)}: {_pairs(effect)}" for effect in others)
+    if tables:
+        yield from _together(analysis)
+        yield _regression(analysis)
+    yield from _set_up(analysis, runs)
+
+
+def _is_varied(analysis: Analysis, effect: FactorEffect) -> bool:
+    return effect.factor in analysis.plan.factors
+
+
+def _introduction(analysis: Analysis) -> str:
+    says = analysis.target.says
+    counted = (
+        f"All runs of the design failed, so what is counted here is how many of them ended as *{md.text(says)}*"
+        if says is not None
+        else "Counted is how many runs failed: ended with any verdict but `healthy`"
+    )
+    more = ""
+    if analysis.plan.run.repeats > 1 or len(analysis.plan.run.seeds) > 1:
+        more = (
+            " Every run counts for itself; where the runs of a cell always end alike, they tell less than their "
+            "number, and the ranges are too narrow."
+        )
+    return (
+        f"{counted}; the strongest factor comes first. *Likely between*: where the true share lies with a "
+        "probability of 95 %, judged by these runs alone (Jeffreys interval); the fewer runs, the wider. *Against the "
+        "other levels*: by how many percentage points the share differs from that of all other runs, and the range for "
+        f"this difference (Newcombe's method).{more}"
+    )
+
+
+def _level_table(analysis: Analysis, factor: str, levels: Sequence[LevelEffect]) -> str:
+    order = list(analysis.plan.factors.get(factor, ()))
+    in_order = sorted(levels, key=lambda item: order.index(item.level) if item.level in order else len(order))
+    return md.table(
+        (md.code(factor), "runs", "failed" if analysis.target.says is None else "ended so", "share", "likely between",
+         "against the other levels"),
+        [
+            (
+                md.code(item.level),
+                str(item.rate.trials),
+                str(item.rate.hits),
+                wording.percent(item.rate.share),
+                _range(item.rate),
+                _points(item.difference),
+            )
+            for item in in_order
+        ],
+        numeric=(1, 2, 3),
+    )  # fmt: skip
+
+
+def _range(rate: Rate) -> str:
+    return f"{rate.low * 100:.0f} and {rate.high * 100:.0f} %"
+
+
+def _points(estimate: Estimate | None) -> str:
+    """``+40 points (12 to 61)``"""
+    if estimate is None:
+        return "—"
+    value = f"{estimate.value * 100:+.0f}".replace("-", "−")
+    low, high = (f"{end * 100:.0f}".replace("-", "−") for end in (estimate.low, estimate.high))
+    return f"{'0' if value in ('+0', '−0') else value} points ({low} to {high})"
+
+
+def _pairs(effect: FactorEffect) -> str:
+    if not effect.pairs:
+        return "no two runs differ in it alone."
+    return f"of {wording.count(len(effect.pairs), 'pair')} of runs that differ in it alone, {effect.changed} end " + (
+        "differently." if effect.changed != 1 else "differently (one pair)."
+    )
+
+
+def _tested(effect: FactorEffect) -> str:
+    pairs = _pairs(effect)
+    sentence = pairs[0].upper() + pairs[1:]
+    if effect.p_value is None or effect.adjusted is None:
+        return sentence
+    p_value = f"{_p(effect.p_value)}" + (
+        f", {_p(effect.adjusted)} when all factors are looked at together (Holm)"
+        if effect.adjusted != effect.p_value
+        else ""
+    )
+    return (
+        f"{sentence} If it had nothing to do with how runs end, so strong a connection would come by chance with "
+        f"p = {p_value} (Fisher's exact test).".replace("p = <", "p <")
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+# Two at once
+
+
+def _together(analysis: Analysis) -> Iterator[str]:
+    """What two factors do together, where two vary and not all runs end alike."""
+    hits = sum(map(analysis.target.struck, analysis.design))
+    if not analysis.factor_pairs or hits in (0, len(analysis.design)):
+        return
+    yield "### Two factors together"
+    looked_at = sum(len(pair.combinations) for pair in analysis.factor_pairs)
+    strong = [item for pair in analysis.factor_pairs if (item := pair.strongest) is not None and _matters(item)]
+    strong.sort(key=lambda item: -(item.interaction.low if item.interaction else 0.0))
+    if not strong:
+        yield (
+            f"Of {looked_at} combinations of two levels, none adds more than the two levels do alone, beyond what "
+            "chance would do somewhere among so many."
+        )
+    else:
+        yield (
+            f"*Beyond each alone*: by how many points more the second level raises the share where the first is there "
+            f"than where it is not. The strongest of {looked_at} combinations; *clear* is one whose range would leave "
+            "out zero even when widened for all of them (Bonferroni)."
+        )
+        yield md.table(
+            ("levels", "with both", "only the first", "only the second", "neither", "beyond each alone", "so"),
+            [
+                (
+                    f"{_at(item.first)} and {_at(item.second)}",
+                    *(_of(rate) for rate in (item.both, item.first_only, item.second_only, item.neither)),
+                    _points(item.interaction),
+                    _reading(item),
+                )
+                for item in strong[:_MAX_TOLD]
+            ],
+        )
+    yield from _every_pair(analysis)
+
+
+def _matters(item: Combination) -> bool:
+    return item.interaction is not None and item.interaction.value > 0 and (item.is_clear or item.needs_both)
+
+
+def _reading(item: Combination) -> str:
+    needs = "**needs both**" if item.needs_both else "more than each alone"
+    return needs + (", clear" if item.is_clear else ", few runs")
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.hits} of {rate.trials}"
+
+
+def _at(at: At) -> str:
+    return md.code(f"{at[0]}={at[1]}")
+
+
+def _every_pair(analysis: Analysis) -> Iterator[str]:
+    """Counts and rates of every two levels, of the strongest pairs of factors."""
+    pairs = sorted(analysis.factor_pairs, key=lambda pair: -_strength(pair))
+    rows = [
+        (_at(item.first), _at(item.second), _of(item.both), wording.percent(item.both.share), _range(item.both))
+        for pair in pairs[:_MAX_PAIR_TABLES]
+        for item in sorted(pair.combinations, key=lambda item: -item.both.share)
+    ]
+    table = md.table(("one", "other", "runs", "share", "likely between"), rows[:_MAX_PAIR_ROWS], numeric=(2, 3))
+    left = sum(len(pair.combinations) for pair in analysis.factor_pairs) - len(rows[:_MAX_PAIR_ROWS])
+    yield md.fold(f"Every two levels that ran together{f' ({left} more are left out)' if left else ''}", table)
+
+
+def _strength(pair: PairEffect) -> float:
+    best = pair.strongest
+    return best.interaction.value if best is not None and best.interaction is not None else -2.0
+
+
+def _regression(analysis: Analysis) -> str:
+    found = analysis.regression
+    if found.why_not is not None:
+        return f"A regression on all factors at once (logistic) was not fitted, because {md.text(found.why_not)}."
+    table = md.table(
+        ("level", "against", "odds", "likely between"),
+        [
+            (md.code(f"{item.factor}={item.level}"), md.code(item.against), f"× {item.ratio:.2g}",
+             f"{item.low:.2g} and {item.high:.2g}")
+            for item in found.odds_ratios
+        ],
+    )  # fmt: skip
+    return md.fold(
+        "Logistic regression on all factors at once: by what each level multiplies the odds, the others being equal",
+        table,
+    )
+
+
+# Of one finding
+
+
+def where_it_occurs(analysis: Analysis, finding: Finding) -> str:
+    """How often one finding occurs at each level of the factors that vary, folded; strongest factor first."""
+    found: list[tuple[str, tuple[LevelEffect, ...]]] = [
+        (factor, analysis.levels_of(factor, finding.has)) for factor in analysis.columns.varying
+    ]
+    found.sort(key=lambda pair: -strength(pair[1]))
+    rows = [
+        (md.code(f"{factor}={item.level}"), _of(item.rate), wording.percent(item.rate.share), _range(item.rate),
+         _points(item.difference))
+        for factor, levels in found
+        for item in levels
+    ]  # fmt: skip
+    header = ("level", "runs that end so", "share", "likely between", "against the other levels")
+    return md.fold("How often at each level", md.table(header, rows, numeric=(1, 2)))
+
+
+def _set_up(analysis: Analysis, runs: Runs) -> Iterator[str]:
+    """What a level that changes the outcome really changes."""
+    started = False
+    for effect in analysis.factors:
+        if effect.changed == 0:
+            continue
+        for first, second, changes in set_up_changes(analysis, runs, effect.factor):
+            if not changes:
+                continue
+            if not started:
+                yield "### What these levels change inside the training"
+                yield "Read from the model by the probe when `learn` began; what differs in every such pair:"
+                started = True
+            yield _change_table(effect.factor, first, second, changes)
+
+
+def _change_table(factor: str, first: Level, second: Level, changes: Sequence[tuple[str, object, object]]) -> str:
+    return md.table(
+        (md.code(factor), f"at {md.code(first)}", f"at {md.code(second)}"),
+        [(md.code(name), md.code(one), md.code(other)) for name, one, other in changes],
+    )

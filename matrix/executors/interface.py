@@ -38,7 +38,18 @@ Task = Callable[[Allotment], Observation]
 class Executor(Protocol):
     """Runs tasks, at most ``slots`` at a time. A context manager: leaving it waits for what runs."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """How many run at once; may change."""
+        ...
+
+    @property
+    def builds_environments(self) -> bool:
+        """
+        Whether trials run on machines that provide their environments themselves: they need only be resolved here,
+        and what this machine lacks says nothing.
+        """
+        ...
 
     def submit(self, task: Task, needs: Callable[[], Needs] = Needs) -> Future[Observation]:
         """

@@ -64,6 +64,8 @@ class LocalExecutor:
     nothing else runs: waiting longer would not help it.
     """
 
+    builds_environments = False
+
     def __init__(
         self,
         jobs: int | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,8 @@ from matrix.environments.cache import (
     BuildError,
     CellEnvironment,
     Environments,
+    Lock,
+    ShouldStop,
     Unsatisfiable,
     UvEnvironments,
     default_cache,
@@ -35,13 +37,11 @@ from matrix.running.live_file import LiveFile
 from matrix.running.progress import Progress
 from matrix.running.recovery import unstored
 from matrix.running.source import Source, source_of
-from matrix.running.trial import Runner, TrialTask
+from matrix.running.trial import PROGRAM, Runner, TrialTask
 from matrix.running.view import View, view_for
 from probes.verdicts import Verdict
 from probes.watch import InterruptedRunError, Status, watch
 
-PROGRAM = Path(__file__).resolve().parents[2] / "repro"
-"""What a cell runs, unless told otherwise."""
 _TICK_S = 0.5
 
 
@@ -64,6 +64,7 @@ def run_sweep(
     view: View | None = None,
     runner: Runner = watch,
     environments: Environments | None = None,
+    executor: Executor | None = None,
     program: Path = PROGRAM,
 ) -> SweepResult:
     """
@@ -74,24 +75,25 @@ def run_sweep(
     :param fresh: forget what an earlier sweep left in ``out``: its store and its runs, nothing else.
     :param view: None picks one for standard error.
     :param environments: None builds them with uv in the user's cache.
+    :param executor: entered and left here; None is this machine, as the plan says.
     :param program: folder of the training program.
     :raises MatrixError: ``out`` can't be used, or uv is missing.
     """
-    environments = environments or UvEnvironments(Uv(), default_cache())
     view = view or view_for(sys.stderr)
     wanted = jobs or plan.run.jobs
     with (
+        _environments(environments) as provider,
         claim(out, fresh=fresh) as claimed,
         Store(out / STORE_FILE) as store,
         Interrupts() as interrupts,
-        _executor(plan, wanted) as executor,
+        executor or _local_executor(plan, wanted) as executor,
         ThreadPoolExecutor(len(usable_cores()), thread_name_prefix="environment") as builders,
     ):
         plan.save(out / PLAN_FILE)
         store.name_factors(plan.factors)
         if claimed.leftovers:
             view.note(f"a sweep that was killed had left processes running here; ended: {claimed.leftovers}")
-        if wanted is not None and executor.slots < wanted:
+        if wanted is not None and executor.slots < wanted and not executor.builds_environments:
             view.note(f"{wanted} jobs asked for; {executor.slots} fit on the cores without sharing one")
         if claimed.resumed:
             _recover(plan, out, store, view)
@@ -105,7 +107,7 @@ def run_sweep(
             program=program,
             runner=runner,
             stop_on=plan.run.stop_on,
-            environments=environments,
+            provide=_provide(provider, executor),
             source=source,
             store=store,
             view=view,
@@ -117,10 +119,25 @@ def run_sweep(
             memory=MemoryEstimates(records),
         )
         sweep.run()
+        if isinstance(provider, UvEnvironments):
+            for note in provider.look():
+                view.note(note)
     return SweepResult(out, interrupts.wind_down, analyse_folder(out))
 
 
-def _executor(plan: Plan, jobs: int | None) -> LocalExecutor:
+@contextlib.contextmanager
+def _environments(given: Environments | None) -> Iterator[Environments]:
+    if given is not None:
+        yield given
+        return
+    own = UvEnvironments(Uv(), default_cache())
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def _local_executor(plan: Plan, jobs: int | None) -> LocalExecutor:
     # Trials with more threads than the least take more cores; the slots are for those with the least.
     threads = min((plan.threads(cell) for cell in plan.cells), default=1)
     kinds = {str(cell.levels.get(DEVICE)).partition(":")[0] for cell in plan.cells}
@@ -137,8 +154,18 @@ def _recover(plan: Plan, out: Path, store: Store, view: View) -> None:
         view.note(f"trials that had ended when the sweep was killed, and are stored now: {len(found)}")
 
 
-Provided = CellEnvironment | Unsatisfiable | BuildError | OSError
-"""What came of asking for an environment."""
+Found = CellEnvironment | Lock | Unsatisfiable
+"""What came of asking for an environment: a lock, if whoever runs the trial builds it."""
+Provide = Callable[[VersionSet, Lock | None, ShouldStop], Found]
+"""As :meth:`matrix.environments.interface.Environments.provide`."""
+
+
+def _provide(environments: Environments, executor: Executor) -> Provide:
+    """How trials come by their environments."""
+    if not (executor.builds_environments and isinstance(environments, UvEnvironments)):
+        return environments.provide
+    resolve = environments.resolve
+    return lambda versions, known, should_stop: known or resolve(versions, should_stop)
 
 
 @dataclass
@@ -149,7 +176,7 @@ class _Sweep:
     program: Path
     runner: Runner
     stop_on: frozenset[Verdict]
-    environments: Environments
+    provide: Provide
     source: Source
     store: Store
     view: View
@@ -161,7 +188,7 @@ class _Sweep:
     memory: MemoryEstimates
     lacks: dict[object, str | None] = field(default_factory=dict)
     """Device to why nothing can run on it."""
-    provided: dict[VersionSet, Provided] = field(default_factory=dict)
+    found: dict[VersionSet, Found | BuildError | OSError] = field(default_factory=dict)
     building: dict[Future[Any], list[Trial]] = field(default_factory=dict)
     """Environments under way, and the trials that wait for each."""
     running: dict[Future[Any], Trial] = field(default_factory=dict)
@@ -197,7 +224,7 @@ class _Sweep:
             if (trial := self.source.next()) is None:
                 break
             self._place(trial)
-        self.progress.total = self.source.total
+        self.progress.total, self.progress.slots = self.source.total, self.executor.slots
 
     @property
     def _waiting(self) -> int:
@@ -207,11 +234,11 @@ class _Sweep:
         """Sorts out what this machine can't run, before an environment is built for it."""
         device = trial.cell.levels.get(DEVICE)
         if device not in self.lacks:
-            self.lacks[device] = devices.why_not(device)
+            self.lacks[device] = None if self.executor.builds_environments else devices.why_not(device)
         if reason := self.lacks[device]:
             self._store(trial, Observation(Outcome.SKIPPED, reason))
-        elif (provided := self.provided.get(trial.cell.versions)) is not None:
-            self._start(trial, provided)
+        elif (found := self.found.get(trial.cell.versions)) is not None:
+            self._start(trial, found)
         else:
             self._provide(trial)
 
@@ -222,7 +249,7 @@ class _Sweep:
                 waiting.append(trial)
                 return
         self.view.note(f"environment {versions.name}: {', '.join(versions.requirements)}")
-        provide = partial(self.environments.provide, versions, self.store.lock(versions))
+        provide = partial(self.provide, versions, self.store.lock(versions))
         future = self.builders.submit(provide, lambda: self.interrupts.wind_down)
         self.building[future] = [trial]
         future.add_done_callback(self.ended.put)
@@ -257,37 +284,38 @@ class _Sweep:
         """Keeps what came of asking for an environment, and starts the trials that waited for it."""
         versions = trials[0].cell.versions
         try:
-            provided: Provided = future.result()
+            found: Found | BuildError | OSError = future.result()
         except (CancelledError, StoppedError):
             return
         except (BuildError, OSError) as error:  # such as: no space left
-            provided = error
-        self.provided[versions] = provided
-        if isinstance(provided, CellEnvironment):
-            self.store.add_lock(versions, provided.lock)
+            found = error
+        self.found[versions] = found
+        if isinstance(found, (CellEnvironment, Lock)):
+            self.store.add_lock(versions, found if isinstance(found, Lock) else found.lock)
             self.view.note(f"environment {versions.name}: ready")
-            for note in provided.notes:
+        if isinstance(found, CellEnvironment):
+            for note in found.notes:
                 self.view.note(f"environment {versions.name}: {note}")
         for trial in trials:
-            self._start(trial, provided)
+            self._start(trial, found)
 
-    def _start(self, trial: Trial, provided: Provided) -> None:
+    def _start(self, trial: Trial, found: Found | BuildError | OSError) -> None:
         """Hands a trial to the executor, or stores why it can't be run."""
-        if isinstance(provided, CellEnvironment):
-            future = self.executor.submit(self._task(trial, provided), partial(self._needs, trial))
+        if isinstance(found, (CellEnvironment, Lock)):
+            future = self.executor.submit(self._task(trial, found), partial(self._needs, trial))
             self.running[future] = trial
             future.add_done_callback(self.ended.put)
-        elif isinstance(provided, Unsatisfiable):
-            self._store(trial, Observation(Outcome.UNSATISFIABLE, provided.reason))
+        elif isinstance(found, Unsatisfiable):
+            self._store(trial, Observation(Outcome.UNSATISFIABLE, found.reason))
         else:
-            self._store(trial, Observation(Outcome.FAILED_TO_START, str(provided)))
+            self._store(trial, Observation(Outcome.FAILED_TO_START, str(found)))
 
     def _needs(self, trial: Trial) -> Needs:
         device = trial.cell.levels.get(DEVICE)
         gpu = str(device) if device not in (None, devices.CPU) else None
         return Needs(trial.threads, gpu, self.memory.of(trial.cell.id))
 
-    def _task(self, trial: Trial, environment: CellEnvironment) -> TrialTask:
+    def _task(self, trial: Trial, environment: CellEnvironment | Lock) -> TrialTask:
         return TrialTask(
             trial,
             environment,

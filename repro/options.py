@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from repro.envs import ENVIRONMENTS
+from repro.envs import ENVIRONMENTS, is_users
 
 Switch = Literal["off", "on"]
 
@@ -37,6 +37,8 @@ examples:
       your own minute bars: timestamp, symbol, open, high, low, close, volume
   python path/to/repro --env {_LAST} --policy MlpPolicy --n-envs 4 --vec-env subproc
       a control without recurrence, in worker processes
+  PYTHONPATH=src python path/to/repro --env mypkg.envs:MyEnv
+      an environment of your own: a class or a function that makes one
 """
 
 
@@ -60,7 +62,7 @@ class Options(argparse.Namespace):
     seed: int
     n_envs: int
     vec_env: Literal["dummy", "subproc"]
-    start_method: str | None
+    start_method: str
     policy: Literal["MlpLstmPolicy", "MlpPolicy"]
     total_timesteps: int | None
     n_steps: int
@@ -137,17 +139,27 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_run_options(made: argparse.ArgumentParser) -> None:
     add = made.add_argument_group("what runs").add_argument
-    add("--env", default=next(iter(ENVIRONMENTS)), help="environment", **_one_of(*ENVIRONMENTS))
+    add(
+        "--env",
+        default=next(iter(ENVIRONMENTS)),
+        help=f"environment: {', '.join(ENVIRONMENTS)}, or module:Class of your own",
+        **_environment(),
+    )
     add("--bars", type=Path, metavar="FILE", help="minute bars, .csv or .parquet (default: a synthetic market)")
     add("--episode-steps", help="longest episode in steps (default: the environment's)", **_whole(1))
-    add("--device", default="cpu", help="cpu, cuda, cuda:N or auto (default: %(default)s)", **_device())
+    add("--device", default="cpu", help="cpu, cuda, cuda:N, mps or auto (default: %(default)s)", **_device())
     add("--threads", help="torch threads (default: torch's own choice)", **_whole(1))
     add("--seed", default=0, help="seed of everything random", **_whole(0, 2**32 - 1))
     add("--total-timesteps", help="steps to train for (default: twice n-steps)", **_whole(1))
     add("--n-envs", default=1, help="number of environments", **_whole(1))
     add("--vec-env", default="dummy", help="in this process or in workers", **_one_of("dummy", "subproc"))
     methods = multiprocessing.get_all_start_methods()
-    add("--start-method", help="how subproc starts workers (default: SB3's choice)", **_one_of(*methods))
+    add(
+        "--start-method",
+        default="default",
+        help="how subproc starts workers; default is SB3's choice",
+        **_one_of("default", *methods),
+    )
     add("--save", type=Path, metavar="ZIP", help="save the trained model there")
     add("--progress", default="off", help="progress bar, if tqdm and rich are there", **_one_of("off", "on"))
     add("--verbose", default=1, help="SB3's verbosity", **_whole(0, 2))
@@ -270,6 +282,18 @@ def _one_of(*known: str) -> dict[str, Any]:
     return {"type": parse_word, "choices": known}
 
 
+def _environment() -> dict[str, Any]:
+    def parse_environment(text: str) -> str:
+        if text in ENVIRONMENTS or is_users(text):
+            return text
+        known = ", ".join(ENVIRONMENTS)
+        if ":" in text:
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}, nor module:Class, as mypkg.envs:MyEnv")
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}{_closest(text, tuple(ENVIRONMENTS))}")
+
+    return {"type": parse_environment, "metavar": "NAME"}
+
+
 def _whole(lowest: int, highest: int | None = None) -> dict[str, Any]:
     allowed = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
 
@@ -323,9 +347,9 @@ def _layers(text: str) -> list[int]:
 
 def _device() -> dict[str, Any]:
     def parse_device(text: str) -> str:
-        if not re.fullmatch(r"cpu|auto|cuda(:\d+)?", text):
-            known = ("cpu", "cuda", "auto")
-            raise argparse.ArgumentTypeError(f"{text!r} is not cpu, cuda, cuda:N or auto{_closest(text, known)}")
+        if not re.fullmatch(r"cpu|auto|mps|cuda(:\d+)?", text):
+            known = ("cpu", "cuda", "mps", "auto")
+            raise argparse.ArgumentTypeError(f"{text!r} is not cpu, cuda, cuda:N, mps or auto{_closest(text, known)}")
         return text
 
     return {"type": parse_device, "metavar": "NAME"}

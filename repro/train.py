@@ -131,9 +131,13 @@ def _adapted_model(options: Options, env: Any, parameters: dict[str, Any]) -> An
 def _bars(options: Options) -> Bars | None:
     """The market to train on; none if the environment reads none."""
     from repro.bars import BarsError
-    from repro.envs import environment_class
+    from repro.envs import environment_class, is_users
     from repro.market import DEFAULT_MINUTES, synthetic_market
 
+    if is_users(options.env):
+        if options.bars is not None:
+            raise UsageError("--bars", f"{str(options.bars)!r} is of no use: {options.env} is not ours to give bars to")
+        return None
     wanted = environment_class(options.env)
     required = wanted.required_bars(options.episode_steps)
     if options.bars is None:
@@ -159,6 +163,8 @@ def _use_torch(options: Options) -> None:
         if int(options.device.partition(":")[2] or 0) >= count:
             have = f"only {count}" if count else "none"
             raise UsageError("--device", f"{options.device!r} asks for a CUDA device, torch finds {have}; give cpu")
+    if options.device == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device", "'mps' asks for an Apple GPU, torch finds none; give cpu")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
 
@@ -170,12 +176,13 @@ def _vectorised(options: Options, bars: Bars | None) -> Any:
     from repro.envs import make_environment
 
     workers = options.vec_env == "subproc"
+    method = None if options.start_method == "default" else options.start_method
     return make_vec_env(
         partial(make_environment, options.env, bars, options.episode_steps),
         n_envs=options.n_envs,
         seed=options.seed,
         vec_env_cls=SubprocVecEnv if workers else DummyVecEnv,
-        vec_env_kwargs={"start_method": options.start_method} if workers else None,
+        vec_env_kwargs={"start_method": method} if workers else None,
     )
 
 

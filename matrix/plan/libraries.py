@@ -28,6 +28,7 @@ class Described:
     python: str | None = None
     exclude_newer: str | None = None
     lock: str | None = None
+    torch_backend: str | None = None
 
     @property
     def packages(self) -> frozenset[str]:
@@ -51,21 +52,22 @@ def read_sets(document: Table, *, packages: bool) -> dict[str, Described]:
 
 
 def _described(table: Table, *, needed: bool) -> Described:
-    table.allow_only(("requirements", "python", "exclude-newer", "lock"))
-    python = table.text("python") if "python" in table.values else None
+    table.allow_only(("requirements", "python", "exclude-newer", "lock", "torch-backend"))
+    python, exclude_newer, torch_backend = (
+        table.text(key) if key in table.values else None for key in ("python", "exclude-newer", "torch-backend")
+    )
     if "lock" in table.values:
         for other in ("requirements", "exclude-newer"):
             if other in table.values:
                 table.fail(other, "a lock file says all of it already; drop this, or the lock")
-        return Described(table, python=python, lock=_lock(table))
+        return Described(table, python=python, lock=_lock(table), torch_backend=torch_backend)
     requirements = table.texts("requirements") if needed or "requirements" in table.values else ()
     for requirement in requirements:
         try:
             Requirement(requirement)
         except InvalidRequirement:
             table.fail("requirements", f'{requirement!r} is no requirement; write it as for pip, "torch==2.13.0"')
-    exclude_newer = table.text("exclude-newer") if "exclude-newer" in table.values else None
-    return Described(table, requirements, python, exclude_newer)
+    return Described(table, requirements, python, exclude_newer, torch_backend=torch_backend)
 
 
 def _lock(table: Table) -> str:
@@ -114,6 +116,7 @@ class Libraries:
             python=str(python or described.python or OUR_PYTHON),
             exclude_newer=described.exclude_newer,
             lock=described.lock,
+            torch_backend=described.torch_backend,
         )
 
 
@@ -135,7 +138,9 @@ def check_sets(sets: Mapping[str, Described], used: Sequence[str], packages: Seq
         for package in packages:
             if canonicalize_name(package) in one.packages:
                 one.table.fail("requirements", f"{package} is also a factor; keep it in [factors] or here, not in both")
-        versions = VersionSet("", one.requirements, one.python or OUR_PYTHON, one.exclude_newer, one.lock)
+        versions = VersionSet(
+            "", one.requirements, one.python or OUR_PYTHON, one.exclude_newer, one.lock, one.torch_backend
+        )
         twin = seen.setdefault(versions.id, name)
         if twin != name:
             key = "lock" if one.lock is not None else "requirements"

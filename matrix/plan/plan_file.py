@@ -17,7 +17,7 @@ from matrix.plan.parameters import Level, Parameter
 from matrix.plan.plan import Plan, RunSettings
 from matrix.plan.programs import import_path
 from matrix.plan.releases import Releases, UvReleases
-from matrix.plan.run_file import read_costs, read_run, read_weights
+from matrix.plan.run_file import ADAPTIVE, FULL, read_costs, read_run, read_weights
 from matrix.plan.tables import Table, read_document
 
 KEYS = ("name", "factors", VERSIONS, "training", "constraints", "weights", "costs", "extra", "run", "claims")
@@ -38,6 +38,9 @@ def parse_plan(document: Table, parameters: Mapping[str, Parameter], releases: R
     """As :func:`load_plan`, from a document that was read."""
     document.allow_only(KEYS)
     run = read_run(document.table("run"))
+    for key in ("extra", "weights"):
+        if run.design == ADAPTIVE and key in document.values:
+            document.fail(key, "an adaptive design chooses its cells itself; drop this, or the design")
     file = FactorsFile(document, parameters, releases or UvReleases())
     constraints = _constraints(document, file.factors)
     return Plan(
@@ -96,7 +99,8 @@ class _Cells:
         extras = [make(extra.levels, extra.told, extra.why) for extra in self._extras(ordinary)]
         seen: set[str] = set()
         empty = True
-        design = make_design(self.run.design, self.run.strength)
+        # An adaptive design chooses among all combinations while the sweep runs.
+        design = make_design(FULL if self.run.design == ADAPTIVE else self.run.design, self.run.strength)
         for assignment in filter(self._allowed, design.assignments(file.factors)):
             cell = make({**ordinary, **assignment}, assignment, None)
             # Hashing each of 100,000 cells would take longer than making them.

@@ -12,6 +12,7 @@ from matrix.plan.tables import Table
 
 ADAPTIVE = "adaptive"
 COVERING = "covering"
+FULL = "full"
 
 
 def read_run(table: Table) -> RunSettings:
@@ -26,10 +27,12 @@ def read_run(table: Table) -> RunSettings:
             *("design", "strength", "max_trials", "budget_s"),
         )
     )
-    design = table.choice("design", RunSettings.design, DESIGN_NAMES)
+    design = table.choice("design", RunSettings.design, dict.fromkeys((*DESIGN_NAMES, ADAPTIVE)))
     for key, only in (("strength", COVERING), ("max_trials", ADAPTIVE), ("budget_s", ADAPTIVE)):
         if key in table.values and design != only:
             table.fail(key, f'of no use to the design {design!r}; drop it, or write design = "{only}"')
+    if design == ADAPTIVE and "repeats" in table.values:
+        table.fail("repeats", "an adaptive design decides itself what to repeat; drop it, and use max_trials")
     given = table.values
     return RunSettings(
         repeats=table.whole("repeats", RunSettings.repeats, minimum=1),

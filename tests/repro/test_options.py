@@ -76,7 +76,7 @@ def test_help_names_every_option_every_environment_and_shows_examples(capsys: py
 
 def test_the_examples_in_the_help_parse() -> None:
     lines = re.findall(r"python path/to/repro (--.*)", parser().format_help())
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         parse(line.split())
 
@@ -122,8 +122,8 @@ WRONG = [
     ("--policy MlpLstm", "--policy: 'MlpLstm' is not one of MlpLstmPolicy, MlpPolicy"),
     ("--vec-env subprocess", "--vec-env: 'subprocess' is not one of dummy, subproc, did you mean subproc?"),
     ("--start-method thread", "--start-method: 'thread' is not one of"),
-    ("--device gpu", "--device: 'gpu' is not cpu, cuda, cuda:N or auto, did you mean cpu?"),
-    ("--device cuda:x", "--device: 'cuda:x' is not cpu, cuda, cuda:N or auto, did you mean cuda?"),
+    ("--device gpu", "--device: 'gpu' is not cpu, cuda, cuda:N, mps or auto, did you mean cpu?"),
+    ("--device cuda:x", "--device: 'cuda:x' is not cpu, cuda, cuda:N, mps or auto, did you mean cuda?"),
     ("--nsteps 4", "--nsteps: there is no such option, did you mean --n-steps?; --help lists all"),
     ("--n-steps", "--n-steps: expected one argument"),
     ("train", "train: there is no such option"),

@@ -70,6 +70,10 @@ def changes(folder: Path, aside: frozenset[str] = frozenset()) -> list[Change]:
     :raises ValueError: the inventory is damaged.
     """
     expected = json.loads((folder / INVENTORY).read_text(encoding="utf-8"))
+    if not isinstance(expected, dict) or any(
+        not isinstance(facts, list) or len(facts) != 3 for facts in expected.values()
+    ):
+        raise ValueError(f"{INVENTORY}: no inventory of ours")
     skipped = aside | {INVENTORY}
     found: list[Change] = []
     for path, status in _files(folder):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from matrix.analysis.analysis import Analysis, Finding, Result
+from matrix.analysis.findings import STANDS
+from matrix.plan.cells import Cell
 from matrix.plan.parameters import Level
 from probes import causes
 from probes.verdicts import Verdict
@@ -13,9 +15,6 @@ from reports import markdown as md
 from reports import wording
 from reports.sweep_facts import Run, Runs, irrelevant, multiples, pace, set_up_changes, stood_still_at, strikes, unit
 
-_HANGS = (Verdict.DEADLOCK, Verdict.SPIN, Verdict.BLOCKED, Verdict.EXIT_HANG)
-_STANDS = (*_HANGS, Verdict.SLOW_PHASE, Verdict.SLOWDOWN)
-"""What a person calls a freeze: the process is there and does not move. The others end it."""
 _MAX_CHANGES = 6
 _MAX_FINDINGS = 5
 _MAX_RIVALS = 3
@@ -30,10 +29,10 @@ def conclusion(analysis: Analysis, runs: Runs) -> str:
     if not analysis.ran:
         paragraphs = ["**No cell ran, so nothing can be said about the freeze.**"]
     elif not failures:
-        ran = f"{len(analysis.ran)} {unit(analysis)}s"
-        paragraphs = [f"**All {ran} that ran are healthy: no freeze was reproduced.**"]
+        ran = f"{len(analysis.ran)} {'cells that ran' if unit(analysis) == 'cell' else 'runs'}"
+        paragraphs = [f"**All {ran} are healthy: no freeze was reproduced.**"]
     else:
-        first, *others = [finding for finding in failures if _in_design(finding)] or failures
+        first, *others = [finding for finding in failures if finding.in_design] or failures
         paragraphs = [f"{_headline(first, runs)} {_of_finding(analysis, first, runs)}"]
         paragraphs += [
             _of_finding(analysis, finding, runs) + _really_changes(analysis, finding, runs)
@@ -58,14 +57,10 @@ def ordered(analysis: Analysis) -> list[Finding]:
         analysis.findings,
         key=lambda found: (
             not found.verdict.is_failure,
-            not _in_design(found),
-            found.verdict not in _STANDS,
+            not found.in_design,
+            found.verdict not in STANDS,
         ),
     )
-
-
-def _in_design(finding: Finding) -> bool:
-    return any(result.in_design for result in finding.results)
 
 
 def _headline(finding: Finding, runs: Runs) -> str:
@@ -80,10 +75,18 @@ def _headline(finding: Finding, runs: Runs) -> str:
             f"**The freeze is {what}: nothing hangs. At step {steps[0]}{again} the step count stands still while "
             f"{phase} works.**"
         )
-    at = f" at step {observation.step}" if observation.step is not None else ""
-    if finding.verdict in _STANDS:
+    at = _at_steps([result.observation.step for result in finding.results if result.in_design] or [observation.step])
+    if finding.verdict in STANDS:
         return f"**The freeze is {what} in {phase}{at}.**"
     return f"**No run stood still: what stops it is {what} in {phase}{at}.**"
+
+
+def _at_steps(steps: Sequence[int | None]) -> str:
+    """`` at step 2048``, `` at steps 3107 to 3390``; nothing if unknown."""
+    known = sorted(step for step in steps if step is not None)
+    if not known:
+        return ""
+    return f" at step {known[0]}" if known[0] == known[-1] else f" at steps {known[0]} to {known[-1]}"
 
 
 def _article(verdict: Verdict) -> str:
@@ -112,7 +115,7 @@ def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> str:
     elif example.exception is not None:
         first = "the first " if all(_times_entered(run, example.phase) == 1 for run in seen) else ""
         sentence = (
-            f"{cells} the run ends by {_article(finding.verdict)} {md.code(finding.verdict)} in {first}"
+            f"{cells} training ends by {_article(finding.verdict)} {md.code(finding.verdict)} in {first}"
             f"{md.code(example.phase or 'an unknown phase')}, at step {example.step}: "
             f"{md.code(first_line(example.exception))}, from {where}{library}{because}."
         )
@@ -177,20 +180,20 @@ def _times_entered(run: Run, phase: str | None) -> int | None:
 def _cells(analysis: Analysis, finding: Finding) -> str:
     """``In all 6 cells that ran with adapter=off, and only in those,`` and the like."""
     found, one = strikes(analysis, finding), unit(analysis)
-    in_all = len(analysis.design)
+    in_all, that_ran = len(analysis.design), " that ran" if one == "cell" else ""
     if not found.number:
         return f"In {wording.count(len(finding.results), 'extra ' + one)}"
     if not found.levels:
         if found.number < in_all:
-            return f"In {found.number} of the {in_all} {one}s that ran"
-        return f"In the one {one} that ran" if in_all == 1 else f"In all {in_all} {one}s that ran"
+            return f"In {found.number} of the {in_all} {one}s{that_ran}"
+        return f"In the one {one}{that_ran}" if in_all == 1 else f"In all {in_all} {one}s{that_ran}"
     named = _named(found.levels)
     if not found.always:
         others = in_all - found.of
         return f"In {found.number} of the {found.of} {one}s with {named}, and in none of the {others} others,"
     if found.number == 1:
-        return f"In the one {one} that ran with {named}, and only there,"
-    return f"In all {found.number} {one}s that ran with {named}, and only in those,"
+        return f"In the one {one}{that_ran} with {named}, and only there,"
+    return f"In all {found.number} {one}s{that_ran} with {named}, and only in those,"
 
 
 def _of_extras(analysis: Analysis) -> Iterator[str]:
@@ -206,9 +209,10 @@ def _of_extras(analysis: Analysis) -> Iterator[str]:
 
 
 def _not_run(analysis: Analysis) -> Iterator[str]:
+    one = "cell" if len({result.trial.cell.id for result in analysis.results}) == len(analysis.results) else "trial"
     not_run = Counter(result.observation.headline for result in analysis.results if not result.ran)
     for headline, number in not_run.most_common():
-        yield f"{wording.count(number, 'cell')} did not run: {md.text(headline)}."
+        yield f"{wording.count(number, one)} did not run: {md.text(headline)}."
     if analysis.missing:
         yield f"{wording.count(analysis.missing, 'trial')} of the plan {_is(analysis.missing)} still to be run."
 
@@ -220,5 +224,13 @@ def first_line(message: str) -> str:
 
 def label(analysis: Analysis, result: Result) -> str:
     """The trial's label without the levels that all trials that ran have in common."""
-    words = [word for word in result.trial.label.split(" ") if word not in analysis.common]
-    return " ".join(words) or result.trial.label
+    return _short(analysis, result.trial.label)
+
+
+def cell_label(analysis: Analysis, cell: Cell) -> str:
+    """The same of a cell's."""
+    return _short(analysis, cell.label)
+
+
+def _short(analysis: Analysis, name: str) -> str:
+    return " ".join(word for word in name.split(" ") if word not in analysis.common) or name

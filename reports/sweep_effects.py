@@ -12,7 +12,7 @@ from matrix.analysis.rates import Estimate, Rate
 from matrix.plan.parameters import Level
 from reports import markdown as md
 from reports import sweep_limits, wording
-from reports.sweep_facts import Runs, set_up_changes
+from reports.sweep_facts import Runs, set_up_changes, unit
 
 _MAX_TOLD = 5
 _MAX_PAIR_TABLES = 10
@@ -21,26 +21,26 @@ _MAX_PAIR_ROWS = 40
 
 def effects(analysis: Analysis, runs: Runs) -> Iterator[str]:
     """The whole section."""
-    tables = [effect for effect in analysis.factors if len(effect.levels) > 1 and _is_varied(analysis, effect)]
+    tables = [effect for effect in analysis.factors if effect.factor in analysis.columns.varying]
     tables.sort(key=lambda effect: -effect.strength)
-    if tables:
+    hits = sum(map(analysis.target.struck, analysis.design))
+    if tables and hits == 0:
+        yield "No run failed, so no level shows more of it than another. What that is worth at each level:"
+        yield md.fold("How sure that is", "\n\n".join(_level_table(analysis, e.factor, e.levels) for e in tables))
+    elif tables:
         yield _introduction(analysis)
-    for effect in tables:
-        yield f"### {md.code(effect.factor)}"
-        yield _level_table(analysis, effect.factor, effect.levels)
-        yield " ".join([_tested(effect), *sweep_limits.beside(analysis, effect.factor)])
+        for effect in tables:
+            yield f"### {md.code(effect.factor)}"
+            yield _level_table(analysis, effect.factor, effect.levels)
+            yield " ".join([_tested(effect), *sweep_limits.beside(analysis, effect.factor)])
     others = [effect for effect in analysis.factors if effect not in tables and effect.pairs]
     if others:
         yield "Outside the design:"
         yield "\n".join(f"- {md.code(effect.factor)}: {_pairs(effect)}" for effect in others)
-    if tables:
+    if tables and 0 < hits < len(analysis.design):
         yield from _together(analysis)
         yield _regression(analysis)
     yield from _set_up(analysis, runs)
-
-
-def _is_varied(analysis: Analysis, effect: FactorEffect) -> bool:
-    return effect.factor in analysis.plan.factors
 
 
 def _introduction(analysis: Analysis) -> str:
@@ -50,18 +50,25 @@ def _introduction(analysis: Analysis) -> str:
         if says is not None
         else "Counted is how many runs failed: ended with any verdict but `healthy`"
     )
-    more = ""
-    if analysis.plan.run.repeats > 1 or len(analysis.plan.run.seeds) > 1:
-        more = (
-            " Every run counts for itself; where the runs of a cell always end alike, they tell less than their "
-            "number, and the ranges are too narrow."
+    notes = [
+        "*likely between*: where the true share lies with a probability of 95 %, judged by these runs alone (Jeffreys "
+        "interval); the fewer runs, the wider",
+        "*against the other levels*: by how many percentage points the share differs from that of all other runs, and "
+        "the range for this difference (Newcombe's method)",
+    ]
+    tests = sum(effect.p_value is not None for effect in analysis.factors)
+    if tests:
+        adjusted = f"; *adjusted* allows for {tests} factors being tested (Holm)" if tests > 1 else ""
+        notes.append(
+            "*p*: how probable so strong a connection would be if the factor had nothing to do with how runs end"
+            f"{adjusted}"
         )
-    return (
-        f"{counted}; the strongest factor comes first. *Likely between*: where the true share lies with a "
-        "probability of 95 %, judged by these runs alone (Jeffreys interval); the fewer runs, the wider. *Against the "
-        "other levels*: by how many percentage points the share differs from that of all other runs, and the range for "
-        f"this difference (Newcombe's method).{more}"
-    )
+    if unit(analysis) == "run":
+        notes.append(
+            "every run counts for itself: where the runs of a cell always end alike, they tell less than their number, "
+            "and the ranges and p are too small"
+        )
+    return f"{counted}; the strongest factor comes first.\n\n" + "\n".join(f"- {note}" for note in notes)
 
 
 def _level_table(analysis: Analysis, factor: str, levels: Sequence[LevelEffect]) -> str:
@@ -101,38 +108,31 @@ def _points(estimate: Estimate | None) -> str:
 def _pairs(effect: FactorEffect) -> str:
     if not effect.pairs:
         return "no two runs differ in it alone."
-    return f"of {wording.count(len(effect.pairs), 'pair')} of runs that differ in it alone, {effect.changed} end " + (
-        "differently." if effect.changed != 1 else "differently (one pair)."
+    return (
+        f"of {wording.count(len(effect.pairs), 'pair')} of runs that differ in it alone, "
+        f"{effect.changed or 'none'} {'ends' if effect.changed == 1 else 'end'} differently."
     )
 
 
 def _tested(effect: FactorEffect) -> str:
     pairs = _pairs(effect)
-    sentence = pairs[0].upper() + pairs[1:]
+    told = pairs[0].upper() + pairs[1:]
     if effect.p_value is None or effect.adjusted is None:
-        return sentence
-    p_value = f"{_p(effect.p_value)}" + (
-        f", {_p(effect.adjusted)} when all factors are looked at together (Holm)"
-        if effect.adjusted != effect.p_value
-        else ""
-    )
-    return (
-        f"{sentence} If it had nothing to do with how runs end, so strong a connection would come by chance with "
-        f"p = {p_value} (Fisher's exact test).".replace("p = <", "p <")
-    )
+        return told
+    adjusted = f", adjusted {_p(effect.adjusted).removeprefix('= ')}" if effect.adjusted != effect.p_value else ""
+    return f"{told} Fisher's exact test: p {_p(effect.p_value)}{adjusted}."
 
 
 def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+    return f"= {value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
 # Two at once
 
 
 def _together(analysis: Analysis) -> Iterator[str]:
-    """What two factors do together, where two vary and not all runs end alike."""
-    hits = sum(map(analysis.target.struck, analysis.design))
-    if not analysis.factor_pairs or hits in (0, len(analysis.design)):
+    """What two factors do together, where two vary."""
+    if not analysis.factor_pairs:
         return
     yield "### Two factors together"
     looked_at = sum(len(pair.combinations) for pair in analysis.factor_pairs)

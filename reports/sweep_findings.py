@@ -15,6 +15,7 @@ from reports.sweep_facts import Run, Runs, iterations
 
 _MAX_ROWS = 12
 _MAX_FINDINGS = 20
+_MAX_NAMED = 12
 _MAX_RUNS = 50
 """Of a finding, whose diagnoses are read."""
 
@@ -28,10 +29,10 @@ def findings(analysis: Analysis, runs: Runs) -> Iterator[str]:
             return
         seen = [runs.of(result) for result in finding.results[:_MAX_RUNS]]
         yield f"### {number}. {md.text(finding.signature)}"
-        more = len(finding.results) - len(seen)
+        named = [md.code(label(analysis, run.result)) for run in seen[:_MAX_NAMED]]
+        more = len(finding.results) - len(named)
         yield (
-            f"{wording.count(len(finding.results), 'run')}: "
-            + ", ".join(md.code(label(analysis, r.result)) for r in seen)
+            f"{wording.count(len(finding.results), 'run')}: {', '.join(named)}"
             + (f" and {more} more." if more else ".")
         )
         if not finding.verdict.is_failure:

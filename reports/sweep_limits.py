@@ -11,13 +11,13 @@ from matrix.analysis.flaky import FlakyCell, Over
 from matrix.plan.parameters import Level
 from reports import markdown as md
 from reports import wording
-from reports.sweep_conclusion import label
+from reports.sweep_conclusion import cell_label
 
 _WIDE = 0.5
 """An interval for a share that is wider tells little."""
 _MAX_NAMED = 8
 _MAX_FLAKY = 20
-_MAX_FOLDERS = 6
+_MAX_FOLDERS = 3
 
 
 def limits(analysis: Analysis) -> Iterator[str]:
@@ -124,7 +124,9 @@ def _has_pair(analysis: Analysis, at: At) -> bool:
 
 
 def _never_together(analysis: Analysis) -> Iterator[str]:
-    gone = analysis.columns.never_together()
+    told = {(item.first[0], item.second[0]) for item in analysis.confounded}
+    told |= {(other, one) for one, other in told}
+    gone = [pair for pair in analysis.columns.never_together() if (pair[0][0], pair[1][0]) not in told]
     if gone:
         named = wording.listed([f"{_at(one)} with {_at(other)}" for one, other in gone[:3]])
         more = f", and {len(gone) - 3} more" if len(gone) > 3 else ""
@@ -192,27 +194,26 @@ def flaky(analysis: Analysis) -> Iterator[str]:
     seeds = [item for item in analysis.flaky if item.over is Over.SEEDS]
     if repeats:
         yield (
-            f"{wording.count(len(repeats), 'cell')} with the same levels and the same seed in each run: what decides "
-            "is something that this sweep does not set, such as timing."
+            f"{wording.count(len(repeats), 'cell')} of which runs with the same levels and the same seed end "
+            "differently: what decides is something that this sweep does not set, such as timing."
         )
         yield _flaky_table(analysis, repeats)
     if seeds:
         yield (
-            f"{wording.count(len(seeds), 'cell')} whose outcome depends on the seed, or on chance; with one seed, all "
-            "runs end alike as far as they were repeated:"
+            f"{wording.count(len(seeds), 'cell')} of which runs with different seeds end differently, and those with "
+            "the same seed alike, as far as they were repeated: what decides is the seed, or chance."
         )
         yield _flaky_table(analysis, seeds)
 
 
 def _flaky_table(analysis: Analysis, items: Sequence[FlakyCell]) -> str:
     table = md.table(
-        ("cell", "seed", "ended as", "runs"),
+        ("cell", "seed", "ended as"),
         [
             (
-                md.code(label(analysis, item.results[0])),
+                md.code(cell_label(analysis, item.cell)),
                 str(item.seed) if item.seed is not None else f"{len({r.trial.seed for r in item.results})} seeds",
-                ", ".join(f"{md.text(end)} ({number} ×)" for end, number in item.counts.items()),
-                _folders(item),
+                "; ".join(_end(item, end) for end in item.counts),
             )
             for item in items[:_MAX_FLAKY]
         ],
@@ -221,16 +222,11 @@ def _flaky_table(analysis: Analysis, items: Sequence[FlakyCell]) -> str:
     return f"{table}\n\n{more} more are left out." if more > 0 else table
 
 
-def _folders(item: FlakyCell) -> str:
-    """Where the runs lie, one of each way to end first."""
-    by_end: dict[str | None, list[str]] = defaultdict(list)
-    for result in item.results:
-        by_end[result.observation.signature].append(result.observation.folder or result.trial.id)
-    firsts = [names[0] for names in by_end.values()]
-    rest = [name for names in by_end.values() for name in names[1:]]
-    names = [*firsts, *rest]
-    told = ", ".join(md.code(name) for name in names[:_MAX_FOLDERS])
-    return told + (f" and {len(names) - _MAX_FOLDERS} more" if len(names) > _MAX_FOLDERS else "")
+def _end(item: FlakyCell, end: str) -> str:
+    """``2 × deadlock in train (cells/a, cells/b)``"""
+    runs = [result for result in item.results if (result.observation.signature or "") == end]
+    names = ", ".join(md.code(result.observation.folder or result.trial.id) for result in runs[:_MAX_FOLDERS])
+    return f"{len(runs)} × {md.text(end)} ({names}{', …' if len(runs) > _MAX_FOLDERS else ''})"
 
 
 def _at(at: tuple[str, Level]) -> str:

@@ -7,6 +7,7 @@ import time
 from typing import TextIO
 
 from matrix.analysis.analysis import Analysis
+from matrix.analysis.confounding import Relation
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
@@ -59,8 +60,21 @@ class LiveLine:
 
 
 def sweep_summary(analysis: Analysis) -> str:
-    """How often each outcome occurred."""
-    return "\n".join(f"{number:5} x  {headline}" for headline, number in analysis.headlines.items())
+    """How often each outcome occurred, and what a person must know who takes these counts for the whole truth."""
+    lines = [f"{number:5} x  {headline}" for headline, number in analysis.headlines.items()]
+    failures = [finding for finding in analysis.findings if finding.verdict.is_failure]
+    kinds = len({finding.verdict for finding in failures})
+    if len(failures) > kinds:
+        lines.append(f"failures  {len(failures)} different ones: verdict, phase and stack tell them apart")
+    if analysis.flaky:
+        lines.append(f"flaky     {wording.count(len(analysis.flaky), 'cell')} ended differently when run again")
+    pairs = dict.fromkeys(
+        (item.first[0], item.second[0]) for item in analysis.confounded if item.relation is Relation.TOGETHER
+    )
+    if pairs:
+        told = ", ".join(f"{one} and {other}" for one, other in pairs)
+        lines.append(f"mixed up  {told}: they changed together, and can't be told apart")
+    return "\n".join(lines)
 
 
 def summary(diagnosis: Diagnosis) -> str:

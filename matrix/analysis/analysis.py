@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,18 +11,21 @@ from pathlib import Path
 from matrix.analysis.claims import ClaimOutcome, ClaimResult, check
 from matrix.analysis.confounding import Columns, Confounded
 from matrix.analysis.effects import FactorEffect, LevelEffect, Struck, Target, factor_effects, level_effects
-from matrix.analysis.findings import Finding, cluster
+from matrix.analysis.findings import STANDS, Finding, cluster
 from matrix.analysis.flaky import FlakyCell, flaky_cells
 from matrix.analysis.interactions import PairEffect, pair_effects
 from matrix.analysis.rates import rates
 from matrix.analysis.regression import Regression, logistic
 from matrix.analysis.results import Pair, Result, matched_pairs
 from matrix.analysis.significance import fisher_exact
+from matrix.plan.cells import Trial
 from matrix.plan.parameters import Level
 from matrix.plan.plan import Plan
 from matrix.results.observation import Observation
-from matrix.results.store import read_records
+from matrix.results.store import Record, read_records
 
+ADAPTIVE = "adaptive"
+"""Name of the design that chooses each trial by what came of those before."""
 PLAN_FILE = "plan.json"
 STORE_FILE = "sweep.sqlite"
 
@@ -33,7 +36,7 @@ class Analysis:
 
     plan: Plan
     results: tuple[Result, ...]
-    """In the order of the plan; a trial that is still missing has none."""
+    """In the order of the plan, or of an adaptive design's choice; a trial that is still missing has none."""
 
     @cached_property
     def ran(self) -> tuple[Result, ...]:
@@ -47,8 +50,8 @@ class Analysis:
 
     @property
     def missing(self) -> int:
-        """Trials of the plan without any outcome yet."""
-        return len(self.plan.trials) - len(self.results)
+        """Trials of the plan without any outcome yet; an adaptive design has no list of them."""
+        return 0 if self.plan.run.design == ADAPTIVE else len(self.plan.trials) - len(self.results)
 
     @cached_property
     def common(self) -> frozenset[str]:
@@ -73,10 +76,11 @@ class Analysis:
 
     @cached_property
     def target(self) -> Target:
-        """What the effects are counted of: failing; or where all of the design fail, the most frequent way to."""
-        ways = [finding for finding in self.findings if any(map(finding.has, self.design))]
+        """What the effects are counted of: failing; or where all of the design fail, the most frequent freeze."""
+        ways = [finding for finding in self.findings if finding.in_design]
         if len(ways) > 1 and all(result.failed for result in self.design):
-            return Target(ways[0].signature, ways[0].has)
+            shown = next((finding for finding in ways if finding.verdict in STANDS), ways[0])
+            return Target(shown.signature, shown.has)
         return Target(None, lambda result: result.failed)
 
     @cached_property
@@ -153,7 +157,21 @@ def analyse_folder(folder: Path) -> Analysis:
     :raises MatrixError: no sweep was started there.
     """
     plan = Plan.load(folder / PLAN_FILE)
-    return analyse(plan, {record.id: record.observation for record in read_records(folder / STORE_FILE)})
+    records = read_records(folder / STORE_FILE)
+    if plan.run.design == ADAPTIVE:
+        return Analysis(plan, tuple(_chosen(plan, records)))
+    return analyse(plan, {record.id: record.observation for record in records})
+
+
+def _chosen(plan: Plan, records: Iterable[Record]) -> Iterator[Result]:
+    """The trials that an adaptive design chose, in the order in which they ended: as often as it liked each."""
+    cells = {cell.id: cell for cell in plan.cells}
+    for record in records:
+        cell = cells.get(record.cell)
+        if cell is not None:
+            trial = Trial(cell, record.seed, record.repeat, plan.run.limit_s, plan.threads(cell))
+            if trial.id == record.id:
+                yield Result(trial, record.observation)
 
 
 __all__ = [

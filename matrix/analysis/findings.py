@@ -10,6 +10,18 @@ from functools import cached_property
 from matrix.analysis.results import Result
 from probes.verdicts import Verdict
 
+STANDS = frozenset(
+    {
+        Verdict.DEADLOCK,
+        Verdict.SPIN,
+        Verdict.BLOCKED,
+        Verdict.EXIT_HANG,
+        Verdict.SLOW_PHASE,
+        Verdict.SLOWDOWN,
+    }
+)
+"""What a person calls a freeze: the process is there and does not move. The others end it."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -25,6 +37,11 @@ class Finding:
     def ids(self) -> frozenset[str]:
         """Of its trials."""
         return frozenset(result.trial.id for result in self.results)
+
+    @property
+    def in_design(self) -> bool:
+        """Whether one of its trials belongs to the design."""
+        return any(result.in_design for result in self.results)
 
     def has(self, result: Result) -> bool:
         """Whether a trial ended so."""

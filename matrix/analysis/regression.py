@@ -65,7 +65,7 @@ def logistic(factors: Mapping[str, Sequence[Level]], results: Sequence[Result], 
     if not factors:
         return Regression(why_not="no factor has two levels that ran")
     if hits == 0 or misses == 0:
-        return Regression(why_not="all runs count alike" if hits else "none of the runs counts")
+        return Regression(why_not="all runs came to the same")
     columns = _columns(factors, cells)
     x = np.array([[1.0, *(float(key[place] == level) for place, level, _ in columns)] for key in cells])
     k, n = np.array(list(cells.values()), dtype=float).T

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,11 +40,12 @@ def test_processes_that_build_the_same_and_others_at_once_build_each_once_though
 ) -> None:
     cache, calls, reached = tmp_path / "envs", tmp_path / "calls", tmp_path / "reached"
     calls.touch()
-    # A real uv that notes each environment it makes; the victim's stops as the environment is half made.
+    # A real uv that notes each environment it makes; the victim's stops as the packages are installed, before anything else is done.
     recording, stuck = tmp_path / "uv", tmp_path / "stuck"
     recording.write_text(f'#!/bin/sh\n[ "$1" != venv ] || echo "$5" >> "{calls}"\nexec "{find_uv()}" "$@"\n')
     stuck.write_text(
-        f'#!/bin/sh\n"{find_uv()}" "$@" || exit\n[ "$1" = venv ] || {{ touch "{reached}"; exec sleep 20; }}\n'
+        f'#!/bin/sh\n"{find_uv()}" "$@" || exit\n[ "$1" != venv ] || exit 0\n'
+        f'echo $$ > "{reached}.new"; mv "{reached}.new" "{reached}"; exec sleep 60\n'
     )
     for script in (recording, stuck):
         script.chmod(0o755)
@@ -62,6 +65,8 @@ def test_processes_that_build_the_same_and_others_at_once_build_each_once_though
         for process in (victim, *builders):
             process.kill()
             process.communicate()
+        if reached.exists():  # the victim's uv outlives it
+            os.kill(int(reached.read_text()), signal.SIGKILL)
     assert [builder.returncode for builder in builders] == [0, 0, 0]
     assert len(calls.read_text().splitlines()) == 3
     assert {path for paths in said for path in paths} == {

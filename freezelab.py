@@ -18,12 +18,15 @@ from typing import TextIO
 from matrix.analysis.analysis import STORE_FILE, Analysis, analyse_folder
 from matrix.cases import libraries, running, scoring
 from matrix.cases.question import Answer, Question
+from matrix.environments import eviction
+from matrix.environments.amounts import parse_age, parse_size, size_text
 from matrix.environments.cache import UvEnvironments, default_cache
 from matrix.environments.uv import Uv, find_uv
 from matrix.errors import MatrixError
 from matrix.plan.parameters import parameters_from
 from matrix.plan.plan_file import load_plan
 from matrix.plan.presets import DEFAULT, preset
+from matrix.running.forecast import forecast
 from matrix.running.sweep import run_sweep
 from probes import doctor, remedies, stacks
 from probes.agent.remedies.interface import Remedy
@@ -39,7 +42,9 @@ from probes.watch import FolderNotWritableError, Status, WatchOptions, watch
 from reports import (
     cases_text,
     doctor_text,
+    envs_text,
     heap_check_markdown,
+    plan_text,
     remedies_text,
     run_markdown,
     sweep_markdown,
@@ -119,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         "  freezelab doctor --env ~/venvs/training\n"
         "  freezelab remedies\n"
         "  freezelab cases run --vary 3\n"
+        "  freezelab envs list\n"
         "exit codes: 0 healthy or done, 2 bad usage or input, 3 a freeze, crash or error was diagnosed,\n"
         "            4 could not observe, 130 Ctrl-C",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -131,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_remedies(commands)
     _add_cases(commands)
+    _add_envs(commands)
     return parser
 
 
@@ -344,6 +351,7 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Runs every cell of a sweep under the probes. A stopped sweep goes on where it stopped.",
         epilog="examples:\n"
         "  freezelab matrix                          the sweep that ships with FreezeLab\n"
+        "  freezelab matrix mine.toml --dry-run      what it would do: cells, environments, disk, time\n"
         "  freezelab matrix matrix-full.toml --jobs 1\n"
         "  freezelab matrix mine.toml --out runs/mine --fresh",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -354,6 +362,8 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     start.add_argument("--resume", action="store_true", help="go on where an earlier call stopped (the default)")
     start.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
     parser.add_argument("--jobs", type=_count, metavar="N", help="at most N cells at once (default: one a core)")
+    parser.add_argument("--dry-run", action="store_true", help="say what the sweep would do, and do nothing")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON document on stdout")
     parser.set_defaults(run=_matrix)
 
 
@@ -367,6 +377,12 @@ def _matrix(options: argparse.Namespace) -> int:
     path = options.file or (Path(DEFAULT) if Path(DEFAULT).exists() else preset())
     plan = load_plan(path, parameters_from(training_parser()))
     out = options.out or Path("runs") / path.stem
+    if options.dry_run:
+        expected = forecast(plan, out, jobs=options.jobs, fresh=options.fresh)
+        print(json.dumps(expected.to_json(), indent=1) if options.json else plan_text.text(expected))
+        return EXIT_OK
+    if options.json:
+        raise UsageError("--json goes with --dry-run; a sweep's results are in its store, see freezelab report")
     find_uv()
     stacks.check_permission()
     result = run_sweep(plan, out, jobs=options.jobs, fresh=options.fresh)
@@ -593,7 +609,7 @@ def _questions(case: catalogue.Case, variations: int, sets: Sequence[str] = ()) 
             verdicts=case.verdicts,
             phases=case.phases,
             culprits=tuple(names.get(name, name) for name in case.culprits),
-            cause=case.cause,
+            causes=case.causes,
             limit_s=case.limit_s,
             env=case.limits.get("env", {}),
             libraries=with_libraries,
@@ -608,6 +624,77 @@ def _questions(case: catalogue.Case, variations: int, sets: Sequence[str] = ()) 
                 env=case.limits.get("env", {}),
                 libraries=with_libraries,
             )
+
+
+def _add_envs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "envs",
+        help="list the environments that sweeps have built, or remove some",
+        description="Each library set of a sweep is built once and kept for later sweeps. Sizes are what comes free "
+        "with an environment: files that uv's cache has too stay there (uv cache prune). What a sweep uses or builds "
+        f"is never removed. Sweeps themselves keep the total below {eviction.LIMIT_VARIABLE} "
+        f"({size_text(eviction.DEFAULT_LIMIT)} unless it is set; none is no limit): the least recently used go.",
+        epilog="examples:\n"
+        "  freezelab envs list\n"
+        "  freezelab envs prune                    to the limit\n"
+        "  freezelab envs prune --to 10GB --dry-run\n"
+        "  freezelab envs prune --unused-for 30d\n"
+        "  freezelab envs prune --all --json\n"
+        f"  {eviction.LIMIT_VARIABLE}=100GB freezelab matrix\n"
+        "exit codes: 0 done, 2 bad usage",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", nargs="?", choices=("list", "prune"), default="list", help="(default: %(default)s)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--to", type=_amount(parse_size), metavar="SIZE", help="remove the least recently used until the rest hold SIZE"
+    )
+    which.add_argument(
+        "--unused-for", type=_amount(parse_age), metavar="TIME", help="remove those not used for TIME, such as 30d"
+    )
+    which.add_argument("--all", action="store_true", help="remove all that are not in use")
+    parser.add_argument("--dry-run", action="store_true", help="only say what prune would remove")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.set_defaults(run=_envs)
+
+
+def _amount(parse: Callable[[str], float]) -> Callable[[str], float]:
+    """``parse`` for argparse, which tells no other error in its own words."""
+
+    def parsed(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
+
+
+def _envs(options: argparse.Namespace) -> int:
+    cache, limit = default_cache(), eviction.environs_limit()
+    before = eviction.contents(cache)
+    if options.action == "list":
+        if options.to is not None or options.unused_for is not None or options.all or options.dry_run:
+            raise UsageError("envs list removes nothing; write: freezelab envs prune --to 10GB")
+        if options.json:
+            print(json.dumps(envs_text.as_json(before, cache, limit), indent=1))
+        else:
+            print(envs_text.listing(before, cache, limit, time.time()))
+        return EXIT_OK
+    if options.unused_for is not None:
+        chosen = eviction.idle(before, options.unused_for)
+    elif options.all:
+        chosen = eviction.idle(before, 0)
+    else:
+        chosen = eviction.beyond(before, limit if options.to is None else options.to)
+    if not options.dry_run:
+        eviction.clear_leftovers(cache)
+    gone = chosen if options.dry_run else eviction.evict(cache, chosen)
+    if options.json:
+        print(json.dumps(envs_text.pruned_as_json(gone, before, dry_run=options.dry_run), indent=1))
+    else:
+        print(envs_text.pruned(chosen, gone, before, dry_run=options.dry_run))
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         error = details.get("uncaught-exception") or details.get("memory-error")
         return _of_error(error) if error else None
     if verdict is Verdict.CORRUPTION:
-        writer = first_corruption(evidence).detail["writer"]
+        first = first_corruption(evidence).detail
+        writer = first["writer"] or first["giver"]
         return make(str(writer["function"]), str(writer["file"]), writer["line"]) if writer else None
     if verdict is Verdict.CRASH:
         death = details.get("death-stack")

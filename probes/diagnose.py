@@ -158,7 +158,8 @@ def _summary(
             longest = max(progress.standstills, key=lambda item: item.lasted_s)
             return (
                 f"The run is healthy: its step count stood still for up to {longest.lasted_s:.1f} s in "
-                f"{longest.phase}, but the work went on at its usual pace."
+                f"{longest.phase}, but "
+                + ("that was a pause of its own." if "sleeps" in details else "the work went on at its usual pace.")
             )
         return f"The run is healthy: it made progress all along{at and f', up to{at[3:]}'}."
     if verdict is Verdict.SLOW_PHASE:
@@ -220,6 +221,10 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
         return f"blocked: it waits on {details['waits-on-peer']['who']}, which is no part of it"
     if verdict is Verdict.BLOCKED and "stopped" in details:
         return f"blocked: {it} is stopped"
+    if verdict is Verdict.BLOCKED and "sleeps-long" in details:
+        wait = details["sleeps-long"]["wait"]
+        left_s = wait["wakes_in_s"] if isinstance(wait, dict) else None
+        return f"blocked: {it} sleeps" + (f", for another {left_s:.0f} s" if left_s is not None else "")
     if verdict is Verdict.SPIN and "naps-in-a-loop" in details:
         return f"spinning: {it} sleeps and starts over again and again without a single event of progress"
     return {

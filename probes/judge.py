@@ -110,6 +110,8 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     # Again and again, and most of the run in all: not hung, but nobody could have told.
     "silent-stretches": {_SLOW: 4.5, _H: -1},
     "sleeps": {_H: 3, _DEAD: -2, _BLOCK: -1.5, _SPIN: -1.5},
+    # Read from the call itself: it will not go on for minutes, whoever meant that.
+    "sleeps-long": {_BLOCK: 2.5, _DEAD: -2, _SPIN: -1.5, _H: -0.5},
     # A loop that tries again and again, with a pause between: it burns little, but nothing comes of it.
     "naps-in-a-loop": {_SPIN: 7.5, _DEAD: -3, _BLOCK: -1.5, _H: -0.5},
     "peer-sleeps": {_BLOCK: 2, _DEAD: -1, _SPIN: -2},

@@ -33,7 +33,7 @@ def line(question: Question, answer: Answer) -> str:
 def _right(question: Question, answer: Answer) -> str:
     if not is_right(question, answer):
         return f"WRONG, it is {' or '.join(question.verdicts)}"
-    wrong = [] if answer.cause == question.cause else [f"the cause is {question.cause or 'none that is known'}"]
+    wrong = [] if question.names_cause(answer.cause) else [f"the cause is {' or '.join(question.causes) or 'none that is known'}"]
     if answer.verdict != HEALTHY and question.phases and answer.phase not in question.phases:
         wrong.append(f"the phase is {' or '.join(question.phases)}")
     if answer.verdict != HEALTHY and question.culprits and answer.culprit not in question.culprits:
@@ -98,7 +98,7 @@ def _mistake(question: Question, answer: Answer, what: str) -> str:
         "verdict": (answer.verdict, question.verdicts),
         "phase": (answer.phase, question.phases),
         "culprit": (answer.culprit, question.culprits),
-        "cause": (answer.cause, (question.cause,)),
+        "cause": (answer.cause, question.causes or (None,)),
     }[what]
     return f"  {question.name:<14} {what}: {given}, true: {' or '.join(map(str, true))} ({question.family})"
 

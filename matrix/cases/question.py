@@ -21,12 +21,16 @@ class Question:
     """Right ones; empty: not asked."""
     culprits: tuple[str, ...] = ()
     """Functions that it is right to name; empty: not asked."""
-    cause: str | None = None
-    """Id of the known cause; None: none may be named."""
+    causes: tuple[str, ...] = ()
+    """Ids of the known causes that it is right to name, one of them; empty: none may be named."""
     limit_s: float = 60.0
     env: Mapping[str, str] = field(default_factory=dict)
     libraries: str | None = None
     """Name of the library set it runs with; None: the usual one."""
+
+    def names_cause(self, cause: str | None) -> bool:
+        """Whether it is right to name this cause, or None."""
+        return cause in self.causes if self.causes else cause is None
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,11 @@ def score(questions: Sequence[Question], answers: Mapping[str, Answer]) -> Score
     phases = [(q, a) for q, a in unwell if q.phases]
     culprits = [(q, a) for q, a in unwell if q.culprits]
     claims = [(q, a) for q, a in pairs if a.cause is not None]
-    known = [(q, a) for q, a in pairs if q.cause is not None]
+    known = [(q, a) for q, a in pairs if q.causes]
     healthy = [(q, a) for q, a in pairs if HEALTHY in q.verdicts]
     mistakes += [Mistake(q, a, "phase") for q, a in phases if a.phase not in q.phases]
     mistakes += [Mistake(q, a, "culprit") for q, a in culprits if a.culprit not in q.culprits]
-    mistakes += [Mistake(q, a, "cause") for q, a in pairs if a.cause != q.cause and is_right(q, a)]
+    mistakes += [Mistake(q, a, "cause") for q, a in pairs if not q.names_cause(a.cause) and is_right(q, a)]
     told = [a.told_after_s for _, a in unwell if a.told_after_s is not None]
     true, given = Counter[str](), Counter[str]()
     for (truth, verdict), number in confusion.items():
@@ -109,8 +109,8 @@ def score(questions: Sequence[Question], answers: Mapping[str, Answer]) -> Score
         verdict=Share(len(right), len(pairs)),
         phase=Share(sum(a.phase in q.phases for q, a in phases), len(phases)),
         culprit=Share(sum(a.culprit in q.culprits for q, a in culprits), len(culprits)),
-        cause_claimed=Share(sum(a.cause == q.cause for q, a in claims), len(claims)),
-        cause_known=Share(sum(a.cause == q.cause for q, a in known), len(known)),
+        cause_claimed=Share(sum(q.names_cause(a.cause) for q, a in claims), len(claims)),
+        cause_known=Share(sum(q.names_cause(a.cause) for q, a in known), len(known)),
         false_alarms=Share(sum(a.verdict != HEALTHY for _, a in healthy), len(healthy)),
         told_after_s=statistics.median(told) if told else None,
         precision={name: Share(confusion[name, name], given[name]) for name in verdicts},

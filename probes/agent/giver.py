@@ -1,14 +1,16 @@
 """
-Which environment handed out the observation that an error is about.
+Which environment handed out what an error or a finding is about.
 
-Its ``step`` or ``reset`` has returned by then and is on no stack. Read once, from the frames of an error that ends the
-run: a vectorised environment that is just storing what one of its environments gave, or a policy that was given what
-is not a number.
+Its ``step`` or ``reset`` has returned by then and is on no stack. Of an observation it is read once, from the frames of
+an error that ends the run: a vectorised environment that is just storing what one of its environments gave, or a
+policy that was given what is not a number. Of a reward that is no number, from the environment that learning began
+with.
 """
 
 from __future__ import annotations
 
 import sys
+import weakref
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +19,34 @@ _POLICIES = ("stable_baselines3.common.policies", "sb3_contrib.common.")
 _LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium", "gym", "shimmy"})
 _LAYERS = 40
 """Far more wrappers than anybody stacks; a circle of them must not hold up a dying process."""
+
+
+_learns_in: Any = None
+"""The vectorised environment of the model that learns, weakly."""
+
+
+def learn_begins(model: Any) -> None:
+    """Before ``learn``."""
+    global _learns_in
+    env = getattr(model, "env", None)
+    _learns_in = weakref.ref(env) if env is not None else None
+
+
+def of_reward(index: int) -> dict[str, Any] | None:
+    """
+    The environment that gave a reward, and its ``step``; as :func:`describe`.
+
+    :param index: which of the vectorised ones.
+    """
+    vectorised: Any = _learns_in() if _learns_in is not None else None
+    for _ in range(_LAYERS):
+        if not hasattr(vectorised, "venv"):
+            break
+        if type(vectorised).__module__.partition(".")[0] not in _LIBRARIES:
+            return None  # it may have made another reward of it
+        vectorised = vectorised.venv
+    envs = getattr(vectorised, "envs", None)
+    return _made_by(envs[index], "step") if envs is not None and index < len(envs) else None
 
 
 def describe(error: BaseException, trace: TracebackType | None) -> dict[str, Any] | None:

@@ -20,8 +20,8 @@ CAUSE = Cause(
         "the next blocks is asked for."
     ),
     advice=(
-        "Look for native objects that are used after they were freed, and for what still holds their address; "
-        "AddressSanitizer or valgrind stop at the write itself."
+        "Look for native objects that are used after they were freed, for what still holds their address, and for "
+        "native code that writes into arrays of fixed size; AddressSanitizer or valgrind stop at the write itself."
     ),
     reference="https://cwe.mitre.org/data/definitions/416.html",
     matches=_matches,

@@ -45,7 +45,10 @@ def _observed(kind: str, items: list[dict[str, Any]], seen: Observations) -> Obs
         says += f"; {', '.join(dict.fromkeys(others))} too"
     if first["times"] > 1:
         says += f"; seen {first['times']} times or more"
-    writer = first.get("writer")
+    writer, giver = first.get("writer"), first.get("giver")
+    known = isinstance(giver, dict) and {"function", "file", "line"} <= giver.keys()
+    if isinstance(giver, dict) and known:
+        says += f"; rewards come from {giver['function']}"
     return Observed(
         kind,
         seen.at_s(first["at_ns"]),
@@ -55,6 +58,7 @@ def _observed(kind: str, items: list[dict[str, Any]], seen: Observations) -> Obs
             "phase": _phase(first),
             "phases": first["phases"],
             "writer": writer if isinstance(writer, dict) else None,
+            "giver": giver if known else None,
             "findings": items,
         },
     )

@@ -23,6 +23,8 @@ _FLAT = 0.03
 _NATIVE_SHOWN = 5
 _NAPS_PER_S = 3.0
 """A single long sleep is interrupted now and then, by the looks at it too."""
+_LONG_S = 100.0
+"""Who waits on purpose, for a rate limit or a simulator that starts, seldom waits longer."""
 _STARTING = 0.1
 """Cores that a process at work uses."""
 _STARTS_NS = 5_000_000_000
@@ -280,6 +282,10 @@ def _waits(looks: list[Look], subject: Subject, label: str, at: float) -> Iterat
                     if (process.pid, tid) in look.waits.waits:
                         waits[process.pid, tid] = look.waits.waits[process.pid, tid]
     for node, seen_kinds in kinds.items():
+        # What was a long wait at first gets shorter.
+        shorter = {_SHORTER.get(kind, kind) for kind in seen_kinds}
+        if len(seen_kinds) > 1 and len(shorter) == 1:
+            seen_kinds = shorter
         if len(seen_kinds) != 1:
             continue
         kind = next(iter(seen_kinds))
@@ -316,12 +322,16 @@ def _wait_of(process: procfs.ProcessReading, tid: int, look: Look, whose: str) -
     return _kind_of(wait, foreign=foreign), f"{who} waits on {words(wait)}{in_call}"
 
 
+_SHORTER = {"sleeps-long": "sleeps", "waits-on-lock": "waits-for-a-while"}
+
+
 def _kind_of(wait: Wait, *, foreign: bool) -> str:
+    long = wait.wakes_in_s is not None and wait.wakes_in_s > _LONG_S
     if wait.kind is Kind.SLEEP:
-        # A training that sleeps means to; one that waits for a helper that sleeps has no say in it.
-        kind = "peer-sleeps" if foreign else "sleeps"
+        # A training that sleeps a while means to; one that waits for a helper that sleeps has no say in it.
+        kind = "peer-sleeps" if foreign else "sleeps-long" if long else "sleeps"
     elif wait.kind is Kind.LOCK:
-        kind = "waits-on-lock" if not wait.timed else "waits-for-a-while"
+        kind = "waits-on-lock" if long or not wait.timed else "waits-for-a-while"
     elif wait.kind.is_outside:
         kind = "waits-outside"
     else:

@@ -72,10 +72,11 @@ def words(wait: Wait) -> str:
     """``recvfrom on a socket``; of a lock or a sleep what it is."""
     if wait.for_gil:
         return "the interpreter's lock (GIL)"
+    left = f", {wait.wakes_in_s:.0f} s more" if wait.wakes_in_s else ""
     if wait.kind is Kind.LOCK:
-        return f"a lock ({wait.call})"
+        return f"a lock ({wait.call}{left})"
     if wait.kind is Kind.SLEEP:
-        return f"time to pass ({wait.call})"
+        return f"time to pass ({wait.call}{left})"
     return f"{wait.what} ({wait.call})" if wait.what else wait.call
 
 

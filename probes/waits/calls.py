@@ -6,6 +6,7 @@ import enum
 import os
 import platform
 import struct
+import time
 from dataclasses import dataclass
 
 from probes.system import procfs
@@ -56,6 +57,8 @@ class Call:
     """What it opens."""
     timed: bool | None = False
     """Whether it gives up by itself after some time; None if unknown."""
+    wakes_in_s: float | None = None
+    """When it gives up by itself: so long from now at most; None if it doesn't, or that is unknown."""
     shared: bool = False
     """Of a lock: whether other processes can have it too."""
     resumed: bool = False
@@ -80,12 +83,18 @@ NUMBERS = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
 _READS = frozenset({"read", "pread64", "readv", "recvfrom", "recvmsg", "recvmmsg"})
 _WRITES = frozenset({"write", "writev", "sendto", "sendmsg", "fsync"})
-_SLEEPS = frozenset({"nanosleep", "clock_nanosleep"})
 _EPOLL = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2"})
 _FUTEX_COMMAND = 0x7F
 _FUTEX_PRIVATE = 0x80
 _FUTEX_WAITS = (0, 6, 9, 11)
 """FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI."""
+_FUTEX_WAIT = 0
+"""The only one whose time is an interval; the others are told a moment."""
+_FUTEX_CLOCK_REALTIME = 0x100
+_TIMER_ABSTIME = 1
+_TIMESPEC = struct.Struct("=qq")
+_LONGEST_S = 1e9
+"""What is further away was not read rightly."""
 _F_SETLKW, _F_OFD_SETLKW = 7, 38
 _P_PID = 1
 _POLLIN, _POLLOUT = 1, 4
@@ -111,21 +120,26 @@ def decode(pid: int, syscall: procfs.Syscall, machine: str | None = None) -> Cal
         return Call(name, Kind.INPUT, ((_int(first), True),))
     if name in _WRITES:
         return Call(name, Kind.ROOM, ((_int(first), False),))
-    if name in _SLEEPS:
-        return Call(name, Kind.SLEEP, timed=True)
+    if name == "nanosleep":
+        return Call(name, Kind.SLEEP, timed=True, wakes_in_s=_left_s(pid, first))
+    if name == "clock_nanosleep":
+        clock = _int(first) if second & _TIMER_ABSTIME else None
+        return Call(name, Kind.SLEEP, timed=True, wakes_in_s=_left_s(pid, third, clock))
     if name in _EPOLL:
-        return _polling(name, _epoll_targets(pid, _int(first)), timed=_int(fourth) >= 0)
+        return _polling(name, _epoll_targets(pid, _int(first)), _milliseconds(fourth))
     if name == "poll":
-        return _polling(name, _poll_targets(pid, first, second), timed=_int(third) >= 0)
+        return _polling(name, _poll_targets(pid, first, second), _milliseconds(third))
     if name == "ppoll":
-        return _polling(name, _poll_targets(pid, first, second), timed=third != 0)
+        return _polling(name, _poll_targets(pid, first, second), _interval(pid, third))
     if name in ("select", "pselect6"):
-        return _polling(name, _select_targets(pid, _int(first), second, third), timed=fifth != 0)
+        parts = 1_000_000 if name == "select" else 1_000_000_000
+        return _polling(name, _select_targets(pid, _int(first), second, third), _interval(pid, fifth, parts))
     if name == "futex":
-        waits = second & _FUTEX_COMMAND in _FUTEX_WAITS
-        return Call(
-            name, Kind.LOCK if waits else Kind.OTHER, timed=fourth != 0, shared=waits and not second & _FUTEX_PRIVATE
-        )
+        if second & _FUTEX_COMMAND not in _FUTEX_WAITS:
+            return Call(name, Kind.OTHER, timed=fourth != 0)
+        clock = time.CLOCK_REALTIME if second & _FUTEX_CLOCK_REALTIME else time.CLOCK_MONOTONIC
+        left_s = _left_s(pid, fourth, None if second & _FUTEX_COMMAND == _FUTEX_WAIT else clock)
+        return Call(name, Kind.LOCK, timed=fourth != 0, wakes_in_s=left_s, shared=not second & _FUTEX_PRIVATE)
     if name == "restart_syscall":
         return Call(name, Kind.OTHER, timed=None, resumed=True)
     if name == "wait4":
@@ -154,14 +168,47 @@ def _int(argument: int) -> int:
     return low - (1 << 32) if low >> 31 else low
 
 
-def _polling(name: str, targets: tuple[tuple[int, bool], ...] | None, *, timed: bool) -> Call:
+_Timeout = tuple[bool, "float | None"]
+"""Whether there is one, and its length in seconds if that is known."""
+
+
+def _milliseconds(argument: int) -> _Timeout:
+    number = _int(argument)
+    return (True, number / 1000) if number >= 0 else (False, None)
+
+
+def _interval(pid: int, address: int, parts: int = 1_000_000_000) -> _Timeout:
+    return address != 0, _left_s(pid, address, parts=parts)
+
+
+def _left_s(pid: int, address: int, clock: int | None = None, parts: int = 1_000_000_000) -> float | None:
+    """
+    What is left of a time that a process gave to a system call; None if it gave none or it can't be read.
+
+    :param clock: on which it is a moment; None: it is an interval, of which some has passed already.
+    :param parts: units of the fraction in a second.
+    """
+    raw = procfs.read_memory(pid, address, _TIMESPEC.size) if address else None
+    if raw is None or len(raw) != _TIMESPEC.size:
+        return None
+    seconds, fraction = _TIMESPEC.unpack(raw)
+    try:
+        left_s = seconds + fraction / parts - (time.clock_gettime(clock) if clock is not None else 0.0)
+    except (OSError, ValueError):  # no such clock
+        return None
+    return max(left_s, 0.0) if 0 <= fraction < parts and left_s < _LONGEST_S else None
+
+
+def _polling(name: str, targets: tuple[tuple[int, bool], ...] | None, timeout: _Timeout) -> Call:
     """
     :param targets: None if they could not be read.
     """
+    timed, wakes_in_s = timeout
     if targets == () and timed:
-        return Call(name, Kind.SLEEP, timed=True)
+        return Call(name, Kind.SLEEP, timed=True, wakes_in_s=wakes_in_s)
     only_writes = bool(targets) and not any(reads for _, reads in targets or ())
-    return Call(name, Kind.ROOM if only_writes else Kind.INPUT, targets or (), timed=timed)
+    kind = Kind.ROOM if only_writes else Kind.INPUT
+    return Call(name, kind, targets or (), timed=timed, wakes_in_s=wakes_in_s)
 
 
 def _poll_targets(pid: int, address: int, count: int) -> tuple[tuple[int, bool], ...] | None:

@@ -36,6 +36,8 @@ class Wait:
     """Whether it waits for the interpreter's lock, held by one of ``threads``."""
     timed: bool | None = False
     """Whether it gives up by itself after some time; None if unknown."""
+    wakes_in_s: float | None = None
+    """So long from now at most until it does; None if it doesn't, or that is unknown."""
     descriptors: tuple[int, ...] = ()
     """Of the files that it waits on."""
     shared: bool = False
@@ -50,7 +52,7 @@ class Wait:
             "pid": self.pid, "tid": self.tid, "kind": str(self.kind), "call": self.call, "what": self.what,
             "peers": list(self.peers), "threads": list(self.threads), "for_gil": self.for_gil,
             "deserted": self.deserted, "descriptors": list(self.descriptors), "bystanders": list(self.bystanders),
-            "timed": self.timed, "shared": self.shared,
+            "timed": self.timed, "shared": self.shared, "wakes_in_s": self.wakes_in_s,
         }  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def _wait(
     if call.kind is Kind.LOCK:
         return Wait(
             pid, tid, call.kind, call.name, "", threads=_joined(tid, python), timed=call.timed,
-            shared=call.shared,
+            wakes_in_s=call.wakes_in_s, shared=call.shared,
         )  # fmt: skip
     if call.kind is Kind.CHILD:
         peers = (call.child,) if call.child else _children(pid)
@@ -101,7 +101,7 @@ def _wait(
         end = _several([ends.of(pid, number, reads=reads) for number, reads in call.descriptors])
     return Wait(
         pid, tid, call.kind, call.name, end.what, end.peers, end.bystanders, end.deserted, timed=call.timed,
-        descriptors=tuple(number for number, _ in call.descriptors),
+        wakes_in_s=call.wakes_in_s, descriptors=tuple(number for number, _ in call.descriptors),
     )  # fmt: skip
 
 

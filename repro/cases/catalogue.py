@@ -12,7 +12,7 @@ key             meaning
 ``verdict``     the true verdict; a list where several are right
 ``phase``       the phase, or a list; left out where none is right or wrong
 ``culprit``     the guilty function, or a list of those that are right to name; optional
-``cause``       id of the known cause to be named; left out: none may be named
+``cause``       id of the known cause to be named, or a list; left out: none may be named
 ``limit_s``     seconds after which the run is ended, 40 by default
 ``limits``      what the run is put under: ``env``, variables of its environment; optional
 ``[[heal]]``    ``find`` and ``replace``: text replaced to make the healthy twin; none: it has no twin
@@ -42,8 +42,8 @@ FOLDER = Path(__file__).parent
 DEFAULT_LIMIT_S = 40.0
 
 _TEXTS = ("family", "what", "reference")
-_LISTS = ("verdict", "phase", "culprit", "rename")
-_ALLOWED = {*_TEXTS, *_LISTS, "cause", "limit_s", "limits", "heal", "vary"}
+_LISTS = ("verdict", "phase", "culprit", "cause", "rename")
+_ALLOWED = {*_TEXTS, *_LISTS, "limit_s", "limits", "heal", "vary"}
 _LIMITS = {"env"}
 
 
@@ -63,7 +63,7 @@ class Case:
     verdicts: tuple[str, ...]
     phases: tuple[str, ...] = ()
     culprits: tuple[str, ...] = ()
-    cause: str | None = None
+    causes: tuple[str, ...] = ()
     limit_s: float = DEFAULT_LIMIT_S
     limits: Mapping[str, Any] = field(default_factory=dict)
     heal: tuple[tuple[str, str], ...] = ()
@@ -150,7 +150,7 @@ def _load_one(path: Path, folder: Path) -> Case:
         verdicts=_listed(truth, "verdict"),
         phases=_listed(truth, "phase"),
         culprits=_listed(truth, "culprit"),
-        cause=truth.get("cause"),
+        causes=_listed(truth, "cause"),
         limit_s=float(truth.get("limit_s", DEFAULT_LIMIT_S)),
         limits=truth.get("limits", {}),
         heal=heal,

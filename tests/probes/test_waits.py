@@ -116,6 +116,37 @@ def test_what_a_thread_waits_on_is_named(case: str, waiting: Callable[..., subpr
         os.kill(pid, signal.SIGKILL)
 
 
+TIMED = {
+    "sleep": "import time; go(); time.sleep(600)",
+    "select": "import select; go(); select.select([], [], [], 600)",
+    "poll": "import select; go(); select.poll().poll(600_000)",
+    "lock": "import _thread; l = _thread.allocate_lock(); l.acquire(); go(); l.acquire(timeout=600)",
+    "input": "import os, select; r, w = os.pipe(); go(); select.select([r], [], [], 600)",
+}
+
+
+@pytest.mark.parametrize("case", TIMED)
+def test_how_long_a_wait_will_last_is_read_from_its_call(
+    case: str, waiting: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    process = waiting(TIMED[case])
+    wait = graph_of(process.pid).waits[process.pid, process.pid]
+    assert wait.timed
+    assert wait.wakes_in_s is not None
+    assert 500 < wait.wakes_in_s <= 600
+
+
+@pytest.mark.parametrize("case", ["pipe", "epoll", "lock", "child"])
+def test_a_wait_without_an_end_of_its_own_has_no_time(
+    case: str, waiting: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    process = waiting(WAITS[case][0])
+    family = procfs.family(process.pid)
+    assert graph_of(*family).waits[process.pid, process.pid].wakes_in_s is None
+    for pid in family[1:]:
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_a_thread_that_runs_waits_for_nothing(waiting: Callable[..., subprocess.Popen[bytes]]) -> None:
     process = waiting("go()\nwhile True: pass")
     graph = graph_of(process.pid)

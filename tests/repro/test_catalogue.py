@@ -35,7 +35,7 @@ def test_there_are_enough_cases_of_every_verdict() -> None:
 def test_a_truth_says_what_the_contract_knows(case: Case) -> None:
     assert set(case.verdicts) <= VERDICTS
     assert set(case.phases) <= PHASES
-    assert case.cause is None or case.cause in {cause.id for cause in causes.CAUSES}
+    assert set(case.causes) <= {cause.id for cause in causes.CAUSES}
     assert case.healthy or case.heal
     assert case.vary["SEED"]
     assert len(case.reference) > 15

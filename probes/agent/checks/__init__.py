@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from .. import layout
+from .. import giver, layout
 from ..recorder import recorder
 from .aliasing import Aliasing
 from .replay import Replays
@@ -58,6 +58,7 @@ def guarded(check: Callable[..., None]) -> Callable[..., None]:
 def learn_begins(model: Any) -> None:
     """Before ``learn``: replay buffers may have been loaded, cut off or written to by hand since the last one."""
     of_replays.forget()
+    giver.learn_begins(model)
 
 
 @guarded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .. import layout
+from .. import giver, layout
 from ..recorder import recorder
 
 _MAX_FINDINGS = 16
@@ -50,6 +50,16 @@ class Findings:
 
 
 findings = Findings()
+
+
+def add_non_finite(buffer: Any, name: str, counts: dict[str, Any]) -> None:
+    """
+    Numbers that are none, and who gave them where that is known: a reward comes from an environment's ``step``.
+
+    :param counts: as :func:`arrays.non_finite` gives them.
+    """
+    gave = giver.of_reward(counts["env"]) if name == "rewards" else None
+    findings.add("non-finite", name, {"buffer": type(buffer).__name__, **counts, "giver": gave})
 
 
 class Account:

@@ -13,7 +13,7 @@ from typing import Any
 from .. import layout
 from ..recorder import recorder
 from . import arrays
-from .findings import Account, findings
+from .findings import Account, add_non_finite, findings
 from .fingerprint import Fingerprint
 
 _KNOWN_METHODS = frozenset(("add", "reset", "get", "compute_returns_and_advantage", "_get_samples"))
@@ -203,4 +203,4 @@ class Rollouts:
             view = arrays.env_first(name, array, watch.steps, watch.envs)
             counts = arrays.non_finite(view) if view is not None else None
             if counts is not None:
-                findings.add("non-finite", name, {"buffer": type(buffer).__name__, **counts})
+                add_non_finite(buffer, name, counts)

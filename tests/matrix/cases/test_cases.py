@@ -23,7 +23,7 @@ VERDICTS = ("healthy", "spin", "deadlock", "crash")
 
 
 def question(name: str = "c01", *verdicts: str, cause: str | None = None, culprits: tuple[str, ...] = ()) -> Question:
-    return Question(name, "print(1)", "chapter", verdicts or ("spin",), ("train",), culprits, cause)
+    return Question(name, "print(1)", "chapter", verdicts or ("spin",), ("train",), culprits, (cause,) if cause else ())
 
 
 def answer(name: str = "c01", verdict: str = "spin", confidence: float = 0.9, **more: object) -> Answer:
@@ -78,6 +78,12 @@ def test_a_cause_counts_where_it_is_claimed_and_where_it_was_to_be_named() -> No
     assert found.cause_claimed == Share(1, 2)
     assert found.cause_known == Share(1, 2)
     assert {(item.question.name, item.what) for item in found.mistakes} == {("b", "cause"), ("c", "cause")}
+
+
+def test_of_several_right_causes_each_is_right() -> None:
+    asked = dataclasses.replace(question("a"), causes=("x", "y"))
+    assert [asked.names_cause(cause) for cause in ("x", "y", "z", None)] == [True, True, False, False]
+    assert [question("a").names_cause(cause) for cause in ("x", None)] == [False, True]
 
 
 def test_place_and_phase_are_asked_for_where_the_verdict_is_right() -> None:

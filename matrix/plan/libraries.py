@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from matrix.plan.parameters import Level
 from matrix.plan.tables import Table
 
 OUR_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_TORCH_BACKEND = re.compile(r"auto|cpu|xpu|cu[0-9]{2,3}|rocm[0-9]+(\.[0-9]+)*")
+"""What uv's ``--torch-backend`` may be, now and as far as its names go on as they are."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def _described(table: Table, *, needed: bool) -> Described:
     python, exclude_newer, torch_backend = (
         table.text(key) if key in table.values else None for key in ("python", "exclude-newer", "torch-backend")
     )
+    if torch_backend is not None and not _TORCH_BACKEND.fullmatch(torch_backend):
+        table.fail("torch-backend", f'{torch_backend!r} is none of PyTorch\'s; write "cpu", "cu126" or "auto", say')
     if "lock" in table.values:
         for other in ("requirements", "exclude-newer"):
             if other in table.values:

@@ -69,9 +69,13 @@ class TrialTask:
     @property
     def command(self) -> list[str]:
         """What is run."""
+        return [str(self._here.python), *self.trial.words(self.program)]
+
+    @property
+    def _here(self) -> CellEnvironment:
         if isinstance(self.environment, Lock):
             raise TypeError("its environment is not here")
-        return [str(self.environment.python), *self.trial.words(self.program)]
+        return self.environment
 
     @property
     def lock(self) -> Lock:
@@ -115,6 +119,7 @@ class TrialTask:
             env={
                 **dict.fromkeys(_THREAD_VARIABLES, str(self.trial.threads)),
                 "PYTHONNOUSERSITE": "1",  # the user's own packages are not the cell's
+                "PYTHONDONTWRITEBYTECODE": "1",  # the environment is not the cell's alone, and is compiled already
                 **({"CUDA_VISIBLE_DEVICES": allotment.gpu} if allotment.gpu is not None else {}),
                 **self.trial.cell.environ,
             },
@@ -128,7 +133,8 @@ class TrialTask:
         started = time.monotonic()
         surroundings = Surroundings(allotment.cores)
         try:
-            observation = observed(self.runner(self.command, options))
+            with self._here.used_by(self.trial.label):
+                observation = observed(self.runner(self.command, options))
         except InterruptedRunError:
             raise
         except Exception as error:  # noqa: BLE001 - one trial that can't be watched must not end the sweep

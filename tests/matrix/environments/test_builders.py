@@ -40,7 +40,7 @@ def test_processes_that_build_the_same_and_others_at_once_build_each_once_though
 ) -> None:
     cache, calls, reached = tmp_path / "envs", tmp_path / "calls", tmp_path / "reached"
     calls.touch()
-    # A real uv that notes each environment it makes; the victim's stops as the packages are installed, before anything else is done.
+    # A real uv that notes each environment it makes; the victim's stops as its packages are to be installed.
     recording, stuck = tmp_path / "uv", tmp_path / "stuck"
     recording.write_text(f'#!/bin/sh\n[ "$1" != venv ] || echo "$5" >> "{calls}"\nexec "{find_uv()}" "$@"\n')
     stuck.write_text(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from matrix.analysis.analysis import STORE_FILE, Analysis, analyse_folder
+from matrix.analysis.analysis import PLAN_FILE, STORE_FILE, Analysis, analyse_folder
 from matrix.cases import libraries, running, scoring
 from matrix.cases.question import Answer, Question
 from matrix.environments import eviction
@@ -24,9 +24,13 @@ from matrix.environments.cache import UvEnvironments, default_cache
 from matrix.environments.uv import Uv, find_uv
 from matrix.errors import MatrixError
 from matrix.plan.parameters import parameters_from
+from matrix.plan.plan import Plan
 from matrix.plan.plan_file import load_plan
 from matrix.plan.presets import DEFAULT, preset
+from matrix.results import export
+from matrix.results.store import read_records
 from matrix.running.forecast import forecast
+from matrix.running.status import status_of
 from matrix.running.sweep import run_sweep
 from probes import doctor, remedies, stacks
 from probes.agent.remedies.interface import Remedy
@@ -47,6 +51,7 @@ from reports import (
     plan_text,
     remedies_text,
     run_markdown,
+    status_text,
     sweep_markdown,
     terminal,
     waits_text,
@@ -59,6 +64,7 @@ EXIT_USAGE = 2
 EXIT_DIAGNOSED = 3
 EXIT_BLIND = 4
 EXIT_INTERRUPTED = 130
+MATRIX_STATUS, MATRIX_EXPORT = "matrix status", "matrix export"
 
 
 class UsageError(Exception):
@@ -67,7 +73,7 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (DESIGN: 0, 2, 3, 4 or 130)."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_words(sys.argv[1:] if arguments is None else arguments))
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         with _told_to_end():
@@ -95,6 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("freezelab: interrupted; all processes have ended", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    """``matrix status`` and its like are commands of their own; a sweep's file of that name is ``./status``."""
+    first, *rest = arguments or ("",)
+    whole = f"{first} {rest[0]}" if rest else ""
+    return [whole, *rest[1:]] if whole in (MATRIX_STATUS, MATRIX_EXPORT) else list(arguments)
 
 
 @contextlib.contextmanager
@@ -133,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_attach(commands)
     _add_matrix(commands)
+    _add_matrix_status(commands)
+    _add_matrix_export(commands)
     _add_report(commands)
     _add_doctor(commands)
     _add_remedies(commands)
@@ -353,6 +368,8 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "  freezelab matrix                          the sweep that ships with FreezeLab\n"
         "  freezelab matrix mine.toml --dry-run      what it would do: cells, environments, disk, time\n"
         "  freezelab matrix matrix-full.toml --jobs 1\n"
+        "  freezelab matrix status runs/mine         how far it is, asked from another shell\n"
+        "  freezelab matrix export runs/mine         its results as a table\n"
         "  freezelab matrix mine.toml --out runs/mine --fresh",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -362,6 +379,9 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     start.add_argument("--resume", action="store_true", help="go on where an earlier call stopped (the default)")
     start.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
     parser.add_argument("--jobs", type=_count, metavar="N", help="at most N cells at once (default: one a core)")
+    parser.add_argument(
+        "--export", choices=export.KINDS, help="also write the results as a table, as matrix export does"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what the sweep would do, and do nothing")
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON document on stdout")
     parser.set_defaults(run=_matrix)
@@ -387,6 +407,8 @@ def _matrix(options: argparse.Namespace) -> int:
     stacks.check_permission()
     result = run_sweep(plan, out, jobs=options.jobs, fresh=options.fresh)
     report = _write_sweep_report(result.analysis, out)
+    if options.export:
+        print(_export(out, options.export, None), file=sys.stderr)
     print(f"\n{terminal.sweep_summary(result.analysis)}", file=sys.stderr)
     if result.interrupted:
         again = " ".join(("freezelab matrix", str(path), *(("--out", str(options.out)) if options.out else ())))
@@ -394,6 +416,54 @@ def _matrix(options: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
     print(report)
     return EXIT_OK
+
+
+def _add_matrix_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        MATRIX_STATUS,
+        help="say how far a sweep is, from any shell",
+        description="Says how far a sweep is: what has ended how, what runs now and where it stands, and how long the "
+        "rest takes. The sweep is not disturbed.",
+        epilog="examples:\n  freezelab matrix status runs/matrix\n"
+        "  watch -n 5 freezelab matrix status runs/matrix\n  freezelab matrix status runs/matrix --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the sweep's folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.set_defaults(run=_matrix_status)
+
+
+def _matrix_status(options: argparse.Namespace) -> int:
+    status = status_of(options.folder)
+    print(json.dumps(status_text.to_json(status), indent=1) if options.json else status_text.text(status))
+    return EXIT_OK
+
+
+def _add_matrix_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        MATRIX_EXPORT,
+        help="write a sweep's results as a table",
+        description="Writes one table: a row for each trial, a column for each factor. Prints the path of the file.",
+        epilog="examples:\n  freezelab matrix export runs/matrix\n"
+        "  freezelab matrix export runs/matrix --format parquet --to results.parquet",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the sweep's folder")
+    parser.add_argument("--format", choices=export.KINDS, default="csv", help="of the file (default: %(default)s)")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="the file (default: DIR/sweep.FORMAT)")
+    parser.set_defaults(run=_matrix_export)
+
+
+def _matrix_export(options: argparse.Namespace) -> int:
+    print(_export(options.folder, options.format, options.to))
+    return EXIT_OK
+
+
+def _export(folder: Path, kind: str, to: Path | None) -> Path:
+    path = to or folder / f"sweep.{kind}"
+    plan = Plan.load(folder / PLAN_FILE)
+    export.write(export.table(read_records(folder / STORE_FILE), plan.factors), path, kind)
+    return path
 
 
 def _write_sweep_report(analysis: Analysis, out: Path) -> Path:

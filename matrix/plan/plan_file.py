@@ -57,7 +57,7 @@ def parse_plan(document: Table, parameters: Mapping[str, Parameter], releases: R
 
 def _constraints(document: Table, factors: Mapping[str, Sequence[Level]]) -> list[Constraint]:
     constraints = []
-    for at, text in enumerate(document.texts("constraints") if "constraints" in document.values else ()):
+    for at, text in enumerate(document.texts("constraints") if document.values.get("constraints", []) != [] else ()):
         try:
             constraint = Constraint.parse(text)
             constraint.check(factors)

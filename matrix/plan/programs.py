@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,14 +63,12 @@ class OwnProgram:
 
     def arguments(self, levels: Mapping[str, Level]) -> tuple[str, ...]:
         """See :class:`Program`."""
-        return tuple(word for name in self._parameters for word in self._told(name, levels[name]))
-
-    def _told(self, name: str, level: Level) -> tuple[str, ...]:
         # A sweep of 100,000 cells says the same few things over and over.
-        key = (name, type(level), level)
-        if key not in self._words:
-            self._words[key] = self._parameters[name].arguments(level)
-        return self._words[key]
+        keys = [(name, type(levels[name]), levels[name]) for name in self._parameters]
+        for key in keys:
+            if key not in self._words:
+                self._words[key] = self._parameters[key[0]].arguments(key[2])
+        return tuple(itertools.chain.from_iterable(map(self._words.__getitem__, keys)))
 
     def command(self, levels: Mapping[str, Level]) -> tuple[str, ...] | None:
         """See :class:`Program`."""

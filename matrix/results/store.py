@@ -132,6 +132,20 @@ class Store:
         return Lock(*row) if row else None
 
 
+def read_locks(path: Path) -> dict[str, str]:
+    """
+    What library sets resolved to when the sweep began: hash of what a set asks for to the lock's.
+
+    :raises MatrixError: not a store of ours.
+    """
+    connection = _connect(path)
+    with contextlib.closing(connection):
+        try:
+            return dict(connection.execute("SELECT versions, id FROM locks").fetchall())
+        except sqlite3.Error as error:
+            raise MatrixError(f"{path}: not a store of a sweep: {error}") from error
+
+
 def read_records(path: Path) -> list[Record]:
     """
     Every trial in a store, also while a sweep writes it.

@@ -9,7 +9,7 @@ from matrix.plan.parameters import parameters_from
 from matrix.plan.plan import Plan
 from matrix.plan.plan_file import load_plan
 from matrix.plan.presets import DEFAULT, FULL, preset
-from matrix.running.sweep import PROGRAM
+from matrix.running.trial import PROGRAM
 from repro.options import parse, parser
 
 

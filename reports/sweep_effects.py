@@ -15,6 +15,14 @@ from reports import sweep_limits, wording
 from reports.sweep_facts import Runs, set_up_changes, unit
 
 _MAX_TOLD = 5
+_LIKELY = (
+    "*likely between*: where the true share lies with a probability of 95 %, judged by these runs alone (Jeffreys "
+    "interval); the fewer runs, the wider"
+)
+_AGAINST = (
+    "*against the other levels*: by how many percentage points the share differs from that of all other runs, and the "
+    "range for this difference (Newcombe's method)"
+)
 _MAX_PAIR_TABLES = 10
 _MAX_PAIR_ROWS = 40
 
@@ -50,12 +58,7 @@ def _introduction(analysis: Analysis) -> str:
         if says is not None
         else "Counted is how many runs failed: ended with any verdict but `healthy`"
     )
-    notes = [
-        "*likely between*: where the true share lies with a probability of 95 %, judged by these runs alone (Jeffreys "
-        "interval); the fewer runs, the wider",
-        "*against the other levels*: by how many percentage points the share differs from that of all other runs, and "
-        "the range for this difference (Newcombe's method)",
-    ]
+    notes = [_LIKELY, _AGAINST]
     tests = sum(effect.p_value is not None for effect in analysis.factors)
     if tests:
         adjusted = f"; *adjusted* allows for {tests} factors being tested (Holm)" if tests > 1 else ""

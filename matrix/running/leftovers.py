@@ -21,14 +21,18 @@ def end_leftovers(cells: Path) -> int:
     :return: how many there were.
     """
     ended: set[int] = set()
-    start = f"{FOLDER_VARIABLE}={cells.resolve()}{os.sep}".encode()
     # Looked for again: one that is ended may just have started another.
-    while found := set(_marked(start)) - ended:
+    while found := living(cells) - ended:
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         ended |= found
     return len(ended)
+
+
+def living(cells: Path) -> set[int]:
+    """Every process whose run's folder is below ``cells``."""
+    return set(_marked(f"{FOLDER_VARIABLE}={cells.resolve()}{os.sep}".encode()))
 
 
 def _marked(start: bytes) -> Iterator[int]:

@@ -7,6 +7,7 @@ from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from matrix.plan.cells import Trial
@@ -86,7 +87,7 @@ class PlainView:
         if now - self._reported < _REPORT_EVERY_S or not self._progress.running:
             return
         running = "; ".join(
-            f"{trial.label} {_duration(now - trial.since)}: {trial.line}" for trial in self._progress.running
+            f"{trial.label} {duration(now - trial.since)}: {trial.line}" for trial in self._progress.running
         )
         left = _left(self._progress)
         self._write(f"{_count(self._progress)} {left + ', ' if left else ''}running: {running}")
@@ -133,18 +134,23 @@ class LiveView:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        now = time.monotonic()
-        lines = []
-        for trial in self._progress.running:
-            lines.append(Text(trial.label))
-            said = f"  {_duration(now - trial.since)} · {trial.line}"
-            lines.append(Text(said, style="yellow" if trial.suspicious else "dim"))
         parts = [_count(self._progress), _left(self._progress)]
         parts += [f"{name} {count}" for name, count in self._progress.outcomes.items()]
-        lines.append(Text(" · ".join(part for part in parts if part), style="bold"))
-        for line in lines:
-            line.no_wrap, line.overflow = True, "ellipsis"
-        return Group(*lines)
+        foot = Text(" · ".join(part for part in parts if part), style="bold", no_wrap=True, overflow="ellipsis")
+        return Group(self._running(), foot)
+
+    def _running(self) -> Table:
+        """What runs, for how long, and where it stands: step, phase, and how far in it."""
+        now = time.monotonic()
+        running = self._progress.running
+        table = Table(box=None, pad_edge=False, show_header=bool(running), header_style="dim")
+        table.add_column("running", no_wrap=True, overflow="ellipsis")
+        table.add_column("for", justify="right", no_wrap=True)
+        table.add_column("at", no_wrap=True, overflow="ellipsis")
+        for trial in running:
+            row = (trial.label, duration(now - trial.since), trial.line)
+            table.add_row(*map(Text, row), style="yellow" if trial.suspicious else "")
+        return table
 
 
 def view_for(stream: TextIO) -> View:
@@ -158,14 +164,17 @@ def _count(progress: Progress) -> str:
 
 def _left(progress: Progress) -> str:
     left_s = progress.left_s
-    return "" if left_s is None else f"about {_duration(left_s)} left"
+    return "" if left_s is None else f"about {duration(left_s)} left"
 
 
 def _ending(observation: Observation) -> str:
-    took = f" after {_duration(observation.wall_s)}" if observation.wall_s is not None else ""
+    took = f" after {duration(observation.wall_s)}" if observation.wall_s is not None else ""
     return f"{observation.headline}{took}" + (f" ({observation.summary})" if observation.summary else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``"""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

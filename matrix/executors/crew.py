@@ -55,6 +55,11 @@ class Crew:
     def fit(self) -> list[Member]:
         return [member for member in self.members.values() if member.standing is Standing.FIT]
 
+    @property
+    def hopeful(self) -> bool:
+        """Whether somebody is fit, or may turn out to be."""
+        return any(member.standing in (Standing.ASKED, Standing.FIT) for member in self.members.values())
+
     def slots(self, threads: int) -> int:
         """How many trials of ``threads`` threads run at once."""
         return sum(member.threads // member.width(threads) for member in self.fit)

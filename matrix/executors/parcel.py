@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import stat
+import struct
 import uuid
 import zipfile
 import zlib
@@ -18,6 +19,8 @@ FILE_LIMIT_BYTES = 32 << 20
 PARCEL_LIMIT_BYTES = 128 << 20
 """All files together, before they are compressed."""
 _FASTEST = 1
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, RuntimeError)
+"""What zipfile raises for an archive that is not whole."""
 
 
 class ParcelError(Exception):
@@ -40,6 +43,8 @@ def pack(folder: Path) -> Parcel:
     room = PARCEL_LIMIT_BYTES
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
+        for path in _folders(folder):
+            archive.writestr(path.relative_to(folder).as_posix() + "/", b"")
         for size, path in sorted(_files(folder)):
             name = path.relative_to(folder).as_posix()
             if size > min(FILE_LIMIT_BYTES, room):
@@ -66,15 +71,23 @@ def unpack(parcel: Parcel, folder: Path) -> None:
             if sum(item.file_size for item in archive.infolist()) > PARCEL_LIMIT_BYTES:
                 raise ParcelError("larger than any parcel may be")
             for item in archive.infolist():
+                if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ParcelError(f"{item.filename!r} is packed in no way of ours")
                 target = growing / _inside(item.filename)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(item))
+                (target if item.is_dir() else target.parent).mkdir(parents=True, exist_ok=True)
+                if not item.is_dir():
+                    target.write_bytes(archive.read(item))
         shutil.rmtree(folder, ignore_errors=True)
         growing.replace(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _DAMAGE as error:
         raise ParcelError(str(error)) from error
     finally:
         shutil.rmtree(growing, ignore_errors=True)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    for parent, names, _ in os.walk(folder):
+        yield from (path for name in sorted(names) if not (path := Path(parent, name)).is_symlink())
 
 
 def _files(folder: Path) -> Iterator[tuple[int, Path]]:

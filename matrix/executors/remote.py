@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: looks at itself when it is asked, and runs trials with what it has."""
+"""What a worker of a cluster does: runs a trial with what it has, and tells how it gets on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ from matrix.environments.cache import (
 )
 from matrix.environments.uv import StoppedError, Uv
 from matrix.errors import MatrixError
+from matrix.executors.dispatch import OVER, RUNNING
+from matrix.executors.fitness import version
 from matrix.executors.machine import Machine, runtime_folder
 from matrix.executors.parcel import Parcel, pack
 from matrix.executors.workplace import workplace
@@ -38,20 +39,10 @@ from matrix.running import devices
 from matrix.running.trial import CELLS_FOLDER, PROGRAM, Order, TrialTask
 from probes.watch import InterruptedRunError, Status, watch
 
-ENVIRONMENT, WAITING, RUNNING, OVER = "environment", "waiting", "running", "over"
-"""Stages of an order."""
+_ENVIRONMENT, _WAITING = "environment", "waiting"
+"""Stages before the training program runs."""
 _ENDING = (distributed.Status.closing, distributed.Status.closed, distributed.Status.failed)
-_LINES = {ENVIRONMENT: "its environment is provided", WAITING: "waits for cores"}
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a worker says about itself."""
-
-    version: str
-    """FreezeLab's."""
-    missing: tuple[str, ...]
-    """Files that it was asked for and does not see."""
+_LINES = {_ENVIRONMENT: "its environment is provided", _WAITING: "waits for cores"}
 
 
 @dataclass(frozen=True)
@@ -74,23 +65,6 @@ class Terms:
     timing: str
     """See :data:`matrix.plan.plan.TIMINGS`."""
     beat_every_s: float
-
-
-def version() -> str:
-    """FreezeLab's version here."""
-    try:
-        return metadata.version("freezelab")
-    except metadata.PackageNotFoundError:
-        return "not installed"  # run from its sources
-
-
-def survey(files: tuple[str, ...]) -> Survey:
-    """
-    Looks at this machine.
-
-    :param files: those that trials will need.
-    """
-    return Survey(version(), tuple(file for file in files if not Path(file).exists()))
 
 
 def run_order(order: Order, terms: Terms) -> Answer | None:
@@ -123,14 +97,14 @@ def _run(order: Order, terms: Terms, folder: Path, beats: _Beats, unwanted: Call
     device = order.trial.cell.levels.get(DEVICE)
     if reason := devices.why_not(device):
         return Observation(Outcome.SKIPPED, f"{reason} on {platform.node()}")
-    beats.stage(ENVIRONMENT)
+    beats.stage(_ENVIRONMENT)
     try:
         environment = _environments().provide(order.trial.cell.versions, order.lock, unwanted)
     except (BuildError, MatrixError, OSError) as error:
         return Observation(Outcome.FAILED_TO_START, f"{error} (on {platform.node()})")
     if isinstance(environment, Unsatisfiable):
         return Observation(Outcome.UNSATISFIABLE, environment.reason)
-    beats.stage(WAITING)
+    beats.stage(_WAITING)
     machine = Machine(runtime_folder(), timing=terms.timing)
     with machine.allot(order.trial.threads, order.gpu, unwanted) as allotment:
         if allotment is None:
@@ -185,7 +159,7 @@ class _Beats:
 
     def __init__(self, worker: distributed.Worker, terms: Terms, key: str) -> None:
         self._worker, self._terms = worker, terms
-        self._now: Mapping[str, Any] = {"key": key, "stage": ENVIRONMENT, "line": _LINES[ENVIRONMENT]}
+        self._now: Mapping[str, Any] = {"key": key, "stage": _ENVIRONMENT, "line": _LINES[_ENVIRONMENT]}
         self._since = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="beats", daemon=True)

@@ -14,6 +14,7 @@ from probes.verdicts import Verdict
 from reports import markdown as md
 from reports import wording
 from reports.sweep_facts import Run, Runs, irrelevant, multiples, pace, set_up_changes, stood_still_at, strikes, unit
+from reports.sweep_search import sentence
 
 _MAX_CHANGES = 6
 _MAX_FINDINGS = 5
@@ -43,6 +44,8 @@ def conclusion(analysis: Analysis, runs: Runs) -> str:
             paragraphs.append(f"{wording.count(more, 'more kind')} of failure {_is(more)} told under Findings.")
         extras = " ".join(_of_extras(analysis))
         paragraphs += [extras] if extras else []
+    if analysis.search is not None:
+        paragraphs.append(md.text(sentence(analysis.search)))
     rest = " ".join(_not_run(analysis))
     return "\n\n".join([*paragraphs, rest] if rest else paragraphs)
 

@@ -13,6 +13,7 @@ from reports.sweep_conclusion import conclusion, ordered
 from reports.sweep_effects import effects
 from reports.sweep_facts import Runs
 from reports.sweep_findings import findings
+from reports.sweep_search import search
 
 _MAX_COMMANDS = 20
 
@@ -31,6 +32,7 @@ def render(analysis: Analysis, folder: Path) -> str:
         *sweep_design.what_was_run(analysis),
         "## The matrix",
         *sweep_design.matrix(analysis),
+        *search(analysis),
         "## What each factor does",
         *(list(effects(analysis, runs)) or ["No factor has two levels that ran."]),
         *sweep_limits.flaky(analysis),

@@ -11,7 +11,7 @@ from matrix.analysis.confounding import Relation
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
-from reports import preflight_text, remedies_text, wording
+from reports import preflight_text, remedies_text, sweep_search, wording
 
 _QUIET_EVERY_S = 10.0
 
@@ -62,6 +62,8 @@ class LiveLine:
 def sweep_summary(analysis: Analysis) -> str:
     """How often each outcome occurred, and what a person must know who takes these counts for the whole truth."""
     lines = [f"{number:5} x  {headline}" for headline, number in analysis.headlines.items()]
+    if analysis.search is not None:
+        lines.append(f"search    {sweep_search.sentence(analysis.search)}")
     failures = [finding for finding in analysis.findings if finding.verdict.is_failure]
     kinds = len({finding.verdict for finding in failures})
     if len(failures) > kinds:

@@ -17,6 +17,7 @@ from matrix.analysis.interactions import PairEffect, pair_effects
 from matrix.analysis.rates import rates
 from matrix.analysis.regression import Regression, logistic
 from matrix.analysis.results import Pair, Result, matched_pairs
+from matrix.analysis.search import Search, replay
 from matrix.analysis.significance import fisher_exact
 from matrix.plan.cells import Trial
 from matrix.plan.parameters import Level
@@ -98,6 +99,11 @@ class Analysis:
         """Of the target, on all of these factors at once."""
         varying = {factor: self.plan.factors[factor] for factor in self.columns.varying}
         return logistic(varying, self.design, self.target.struck)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What an adaptive design has come to believe; None for any other, and before anything ran."""
+        return replay(self.plan, self.results) if self.plan.run.design == ADAPTIVE else None
 
     @cached_property
     def columns(self) -> Columns:

@@ -99,7 +99,7 @@ class UvEnvironments:
             notes = []
             ready = is_complete(folder)
             if ready and (changed := _changes(folder)):
-                notes.append(_told(folder, changed, diary))
+                notes.append(f"built anew: {_told(folder, changed, diary)}")
                 ready = False
                 # Before it is built anew from there.
                 through = [change.path for change in changed if change.elsewhere]
@@ -134,7 +134,7 @@ class UvEnvironments:
             folder = diary.with_suffix("")
             with contextlib.suppress(OSError, ValueError):
                 if changed := guard.changes(folder, _ASIDE):
-                    notes.append(_told(folder, changed, diary))
+                    notes.append(f"environment {folder.name} will be built anew: {_told(folder, changed, diary)}")
         return notes
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ def _told(folder: Path, changed: list[guard.Change], diary: Path) -> str:
     first = sorted(changed, key=lambda change: change.at)
     files = "; ".join(f"{change.path} {change.what} at {_clock(change.at)}" for change in first[:_FILES_TOLD])
     more = f"; and {len(changed) - _FILES_TOLD} more" if len(changed) > _FILES_TOLD else ""
-    text = f"environment {folder.name} was changed and is built anew: {files}{more}. {_who(first, diary)}"
+    text = f"{files}{more}. {_who(first, diary)}"
     packages = guard.packages_of(folder, [change.path for change in changed if change.elsewhere])
     if packages:
         text += f". uv's cache had the change too: {', '.join(packages)} is fetched again"

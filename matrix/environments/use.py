@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-_CLOCK_SLACK_S = 0.05
-"""The kernel stamps files by a clock that ticks, a little behind the one that we read."""
+_TICK_S = 0.01
+"""The kernel stamps files by a clock that ticks, and so is up to this much behind the one that we read."""
 
 
 class Uses:
@@ -86,7 +86,7 @@ class _Use:
     ended: float = float("inf")
 
     def covers(self, moment: float) -> bool:
-        return self.begins - _CLOCK_SLACK_S <= moment <= self.ended + _CLOCK_SLACK_S
+        return self.begins - _TICK_S <= moment <= self.ended
 
 
 def _uses(diary: Path) -> list[_Use]:

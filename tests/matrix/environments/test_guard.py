@@ -15,6 +15,9 @@ import pytest
 from matrix.environments import guard
 from matrix.environments.cache import BuildError, CellEnvironment, UvEnvironments
 from matrix.environments.uv import Uv
+from matrix.plan.plan import Plan
+from matrix.running.sweep import run_sweep
+from matrix.running.view import SilentView
 from tests.matrix.environments.conftest import HEAVY, Provided, run_in, site_of
 
 EDITS = "import tiny; open(tiny.__file__, 'w').write('VERSION = \"edited\"\\n')"
@@ -236,3 +239,43 @@ def test_uv_still_prunes_and_cleans_its_cache(provided: Provided, uv_environment
         answer = uv_environments._uv(command)
         assert answer.returncode == 0, answer.stderr
     assert list(cache.rglob("data.bin")) == []
+
+
+def test_a_sweep_names_the_cell_that_edited_its_environment_and_the_next_one_trains_in_a_fresh_one(
+    plan_of: Callable[[str], Plan], uv_environments: UvEnvironments, tmp_path: Path
+) -> None:
+    """uv, the probes, the store and two sweeps, with a program that is quick."""
+    program = tmp_path / "program"
+    program.mkdir()
+    (program / "__main__.py").write_text(
+        "import os, sys, tiny\nprint('saw', tiny.VERSION)\n"
+        "assert not os.path.exists(tiny.__file__ + 'c')\n"
+        "if 'v3' in sys.argv:\n    os.chmod(tiny.__file__, 0o644)\n    open(tiny.__file__, 'w').write('VERSION = 7')\n"
+    )
+    plan = plan_of(
+        '[factors]\nversions = ["old"]\nenv = ["dummy", "v3"]\n[run]\njobs = 1\n'
+        '[versions.old]\nrequirements = ["tiny==1.0"]\n'
+    )
+
+    class Notes(SilentView):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    def sweep(out: str) -> list[str]:
+        view = Notes()
+        environments = UvEnvironments(uv_environments._uv, uv_environments._cache)
+        run_sweep(plan, tmp_path / out, view=view, environments=environments, program=program)
+        environments.close()
+        return [note for note in view.notes if "tiny.py" in note]
+
+    (at_the_end,) = sweep("first")
+    assert at_the_end.endswith("Then ran: versions=old env=v3")
+    told = sweep("second")
+    assert told[0].startswith("environment old: built anew: lib/")
+    assert told[0].endswith("Then ran: versions=old env=v3")
+    seen = [path.read_text() for path in (tmp_path / "second" / "cells").rglob("stdout*")]
+    assert seen
+    assert all(text.startswith("saw 1.0") for text in seen)

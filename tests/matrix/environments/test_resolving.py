@@ -18,7 +18,9 @@ from matrix.environments.cache import BuildError, CellEnvironment, Lock, Unsatis
 from matrix.environments.mirrors import uv_settings
 from matrix.environments.resolving import RESOLUTIONS
 from matrix.environments.uv import Answer, Uv
+from matrix.errors import MatrixError
 from matrix.plan.cells import VersionSet
+from matrix.plan.plan import Plan
 from tests.matrix.environments.conftest import OURS, MakeWheel, run_in
 
 
@@ -316,3 +318,19 @@ def test_uv_knows_the_torch_backends_that_are_documented(only_wheels: dict[str, 
 def test_sets_with_other_torch_backends_are_other_sets() -> None:
     ids = {asking("torch", torch_backend=backend).id for backend in (None, "cpu", "cu126")}
     assert len(ids) == 3
+
+
+def test_a_plan_says_the_torch_backend_and_is_told_what_it_may_be(plan_of: Callable[[str], Plan]) -> None:
+    text = """
+        [factors]
+        versions = ["old"]
+        [versions.old]
+        requirements = ["torch==2.9.0"]
+        torch-backend = "cpu"
+    """
+    (cell,) = plan_of(text).cells
+    assert cell.versions.torch_backend == "cpu"
+    with pytest.raises(
+        MatrixError, match=r"sweep.toml: versions.old.torch-backend: 'cuda' is none of PyTorch's; write"
+    ):
+        plan_of(text.replace('"cpu"', '"cuda"'))

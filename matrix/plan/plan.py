@@ -16,6 +16,7 @@ from matrix.plan.cells import THREADS, Cell, Trial
 from matrix.plan.claims import Claim
 from matrix.plan.packing import pack_cells, unpack_cells
 from matrix.plan.parameters import Level, as_word
+from matrix.plan.upgrade import VERSION_1, from_version_1
 from probes.verdicts import Verdict
 
 SCHEMA = "freezelab.plan/2"
@@ -140,16 +141,15 @@ class Plan:
     @classmethod
     def from_json(cls, value: Any) -> Plan:
         """
-        Reads what :meth:`to_json` wrote.
+        Reads what :meth:`to_json` wrote, also that of an earlier version.
 
         :raises ValueError: another schema, or a key that is missing or of the wrong type.
         """
         schema = value.get("schema") if isinstance(value, dict) else None
-        if schema == "freezelab.plan/1":
-            raise ValueError("written by an older FreezeLab; start the sweep again, what ran is kept")
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, VERSION_1):
             raise ValueError(f"expected schema {SCHEMA!r}")
         try:
+            value = from_version_1(value) if schema == VERSION_1 else value
             return cls(
                 name=value["name"],
                 factors={name: tuple(levels) for name, levels in value["factors"].items()},

@@ -4,9 +4,9 @@ What environments that are built already cost a sweep: seconds of handling per c
 A first sweep builds two tiny library sets. Second ones are measured: everything that they ask of the environments
 (find the lock, compare each environment with what was built, mark it as used, write down which cells use it, look again
 at the end), by our own process's clock and CPU time, shared out among the cells. The locks are known where a sweep goes
-on or has its releases dated (``exclude-newer``); else uv resolves again, once a sweep. ``--requirement`` takes a library set of
-your own, such as one with torch, whose thousands of files take longer to compare. The number asked for is at most
-0.2 s a cell.
+on or has its releases dated (``exclude-newer``); else uv resolves again, once a sweep. ``--requirement`` takes a
+library set of your own, such as one with torch, whose thousands of files take longer to compare. The number asked for
+is at most 0.2 s a cell.
 
     python -m tests.bench.environments
     python -m tests.bench.environments --cells 4 --requirement torch==2.13.0 --requirement stable-baselines3

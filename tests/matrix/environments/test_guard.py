@@ -98,7 +98,7 @@ def test_the_next_sweep_does_not_see_a_cells_edit_and_uvs_cache_never_had_it(
 ) -> None:
     environment = provided("tiny==1.0")
     run_in(environment, EDITS, cell="env=v3 adapter=on")
-    assert run_in(environment, "import tiny; print(tiny.VERSION)") == "edited"
+    assert run_in(environment, "import tiny; print(tiny.VERSION)", cell="env=v3 adapter=on") == "edited"
     assert (elsewhere("tiny==1.0") / "tiny.py").read_text() == "VERSION = '1.0'\n"
     again = provided("tiny==1.0", by=later())
     assert run_in(again, "import tiny; print(tiny.VERSION)") == "1.0"

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from matrix.designs.covering import CoveringDesign
 from matrix.designs.full import FullDesign
-from matrix.designs.interface import Assignment, Design
+from matrix.designs.interface import Allowed, Assignment, Design, always
+from matrix.designs.one_at_a_time import OneAtATimeDesign
 
-DESIGNS: Mapping[str, Callable[[int], Design]] = {"full": lambda _: FullDesign()}
+DESIGNS: Mapping[str, Callable[[int], Design]] = {
+    "full": lambda _: FullDesign(),
+    "pairwise": lambda _: CoveringDesign(2),
+    "covering": CoveringDesign,
+    "one-at-a-time": lambda _: OneAtATimeDesign(),
+    # Its candidates; which are tried, and when, is for matrix.designs.adaptive to say, from outcomes.
+    "adaptive": lambda _: FullDesign(),
+}
 """By the name in ``[run] design``: makes the design, of a strength if it has such a thing."""
 DESIGN_NAMES: tuple[str, ...] = tuple(DESIGNS)
 
@@ -18,8 +27,9 @@ def make_design(name: str, strength: int = 2) -> Design:
 
     :param strength: how many factors have all combinations of their levels tried; for "covering" only.
     :raises KeyError: there is no such design.
+    :raises ValueError: the strength is below 1.
     """
     return DESIGNS[name](strength)
 
 
-__all__ = ["DESIGNS", "DESIGN_NAMES", "Assignment", "Design", "make_design"]
+__all__ = ["DESIGNS", "DESIGN_NAMES", "Allowed", "Assignment", "Design", "always", "make_design"]

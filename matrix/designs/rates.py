@@ -1,0 +1,60 @@
+"""
+What is believed of freeze rates before the first trial.
+
+Each explanation says: cells that fulfil it freeze at one rate, all others at a lower one, and both are unknown. "None
+of them" says: all freeze at one unknown rate. Rates follow beta distributions, here over a few bins, so that "the
+one is higher than the other" is a sum and no integral.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+Floats = NDArray[np.float64]
+
+_RATES: Floats = np.array([0.001, 0.01, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.95, 0.999])
+"""The bins' rates. The first stands for "never", the last for "always", short of certainty: a probe may err."""
+_ANY = (0.5, 0.5)
+"""Beta distribution (Jeffreys') of a rate of which nothing is known: likely near never, or near always."""
+_RAISED = (2.0, 2.0)
+"""Of the rate where the explanation is fulfilled: a cause of freezes freezes some runs, perhaps not all."""
+_NEVER_OTHERWISE = 0.8
+"""Probability that, where there is a cause, nothing freezes without it."""
+_LEAST_RISE = 0.3
+"""By how much the rate must rise for an explanation to be one; a smaller rise is none that a few dozen trials show."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Pairs of rates, and how much they are believed."""
+
+    inside: Floats
+    """Freeze rate of cells that fulfil an explanation, shape (pairs,)."""
+    outside: Floats
+    """And of the others."""
+    if_caused: Floats
+    """Prior probability of each pair under an explanation, shape (pairs,)."""
+    if_none: Floats
+    """And under "none of them", where only the outside rate counts."""
+
+    @classmethod
+    def believed(cls) -> Rates:
+        """The prior."""
+        anything = _binned(*_ANY)
+        otherwise = (1 - _NEVER_OTHERWISE) * anything
+        otherwise[0] += _NEVER_OTHERWISE
+        outside, inside = np.meshgrid(_RATES, _RATES, indexing="ij")
+        if_caused = np.outer(otherwise, _binned(*_RAISED)) * (inside - outside >= _LEAST_RISE)
+        if_none = np.zeros_like(if_caused)
+        if_none[:, -1] = anything
+        needed = (if_caused > 0) | (if_none > 0)
+        return cls(inside[needed], outside[needed], if_caused[needed] / if_caused.sum(), if_none[needed])
+
+
+def _binned(a: float, b: float) -> Floats:
+    edges = np.concatenate([[0.0], (_RATES[1:] + _RATES[:-1]) / 2, [1.0]])
+    return np.asarray(np.diff(betainc(a, b, edges)), dtype=np.float64)

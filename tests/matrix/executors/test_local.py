@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from matrix.executors import Allotment, LocalExecutor, usable_cores
+from matrix.executors import Allotment, LocalExecutor, Needs, usable_cores
 from matrix.results.observation import Observation, Outcome
 
 DONE = Observation(Outcome.RAN)
@@ -65,3 +68,151 @@ def test_leaving_takes_back_what_has_not_begun() -> None:
 def test_only_cores_that_this_process_may_use_are_given() -> None:
     with LocalExecutor(None, 1) as executor:
         assert executor.slots == len(usable_cores())
+
+
+class Bench:
+    """Tasks that run until they are let go, and what each was given."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Allotment] = {}
+        self.order: list[str] = []
+        self._changed = threading.Condition()
+        self._free: set[str] = set()
+
+    def task(self, name: str) -> Callable[[Allotment], Observation]:
+        def run(given: Allotment) -> Observation:
+            with self._changed:
+                self.given[name] = given
+                self.order.append(name)
+                self._changed.notify_all()
+                assert self._changed.wait_for(lambda: name in self._free, 10)
+            return DONE
+
+        return run
+
+    def wait_for(self, *names: str) -> None:
+        """Until these have begun."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: set(names) <= set(self.order), 10), self.order
+
+    def let_go(self, *names: str) -> None:
+        with self._changed:
+            self._free.update(names)
+            self._changed.notify_all()
+
+
+def test_a_gpu_has_one_trial_at_a_time_and_trials_without_one_go_past() -> None:
+    bench = Bench()
+    with LocalExecutor(None, 1, range(4), gpus=("5", "7")) as executor:
+        for name, gpu in (("a", "cuda"), ("b", "cuda"), ("c", "cuda"), ("d", None)):
+            executor.submit(bench.task(name), partial(Needs, gpu=gpu))
+        bench.wait_for("a", "b", "d")
+        assert bench.order == ["a", "b", "d"]
+        assert {bench.given[name].gpu for name in "ab"} == {"5", "7"}
+        assert bench.given["d"].gpu is None
+        bench.let_go("a")
+        bench.wait_for("c")
+        assert bench.given["c"].gpu == bench.given["a"].gpu
+        bench.let_go("b", "c", "d")
+
+
+def test_a_gpu_that_is_named_is_waited_for_and_its_variable_left_alone() -> None:
+    bench = Bench()
+    with LocalExecutor(None, 1, range(3), gpus=("0", "1")) as executor:
+        for name, gpu in (("a", "cuda:1"), ("b", "cuda:1"), ("c", "cuda")):
+            executor.submit(bench.task(name), partial(Needs, gpu=gpu))
+        bench.wait_for("a", "c")
+        assert bench.order == ["a", "c"]
+        assert bench.given["a"].gpu is None  # cuda:1 must stay the second of all
+        assert bench.given["c"].gpu == "0"
+        bench.let_go("a")
+        bench.wait_for("b")
+        bench.let_go("b", "c")
+
+
+def test_no_more_trials_are_started_than_fit_into_memory() -> None:
+    bench, free = Bench(), [10]
+    with LocalExecutor(None, 1, range(4), free=lambda: free[0]) as executor:
+        for name, memory in (("a", 6), ("b", 6), ("c", 4)):
+            executor.submit(bench.task(name), partial(Needs, memory_bytes=memory))
+        bench.wait_for("a", "c")  # b would be 12 of 10
+        assert bench.order == ["a", "c"]
+        bench.let_go("a")
+        bench.wait_for("b")
+        bench.let_go("b", "c")
+
+
+def test_memory_that_others_have_taken_is_not_counted_on() -> None:
+    bench, free = Bench(), [10]
+    with LocalExecutor(None, 1, range(4), free=lambda: free[0]) as executor:
+        executor.submit(bench.task("a"), lambda: Needs(memory_bytes=1))
+        bench.wait_for("a")
+        free[0] = 1
+        executor.submit(bench.task("b"), lambda: Needs(memory_bytes=2))
+        executor.submit(bench.task("c"), lambda: Needs(memory_bytes=1))
+        bench.wait_for("c")
+        assert bench.order == ["a", "c"]
+        free[0] = 5  # nobody tells: it is asked for again
+        bench.wait_for("b")
+        bench.let_go("a", "b", "c")
+
+
+def test_a_trial_that_never_fits_runs_once_nothing_else_does() -> None:
+    bench = Bench()
+    with LocalExecutor(None, 1, range(2), free=lambda: 10) as executor:
+        executor.submit(bench.task("a"), lambda: Needs(memory_bytes=1))
+        executor.submit(bench.task("b"), lambda: Needs(memory_bytes=99))
+        bench.wait_for("a")
+        assert bench.order == ["a"]
+        bench.let_go("a")
+        bench.wait_for("b")
+        bench.let_go("b")
+
+
+def test_a_trial_gets_as_many_cores_as_it_needs() -> None:
+    bench = Bench()
+    with LocalExecutor(None, 1, range(4)) as executor:
+        for name, cores in (("a", 3), ("b", 2), ("c", 1)):
+            executor.submit(bench.task(name), partial(Needs, cores=cores))
+        bench.wait_for("a", "c")
+        assert bench.order == ["a", "c"]
+        bench.let_go("a")
+        bench.wait_for("b")
+        assert len(bench.given["b"].cores) == 2
+        assert not bench.given["b"].cores & bench.given["c"].cores
+        bench.let_go("b", "c")
+
+
+@pytest.mark.parametrize(("timing", "jobs", "slots"), [("alone", 8, 1), ("shared", 8, 8), ("shared", None, 4)])
+def test_trials_may_run_alone_or_share_all_cores(timing: str, jobs: int | None, slots: int) -> None:
+    with LocalExecutor(jobs, 1, range(4), timing=timing) as executor:
+        assert executor.slots == slots
+        given = executor.submit(lambda given: Observation(Outcome.RAN, str(len(given.cores)))).result(10)
+    assert given.reason == ("4" if timing == "shared" else "1")
+
+
+def test_a_trial_is_told_how_many_ran_beside_it() -> None:
+    bench = Bench()
+    with LocalExecutor(None, 1, range(2)) as executor:
+        alone = executor.submit(bench.task("a"))
+        bench.wait_for("a")
+        bench.let_go("a")
+        assert alone.result(10).beside == pytest.approx(0, abs=0.01)
+        both = [executor.submit(bench.task(name)) for name in "bc"]
+        bench.wait_for("b", "c")
+        time.sleep(0.2)
+        bench.let_go("b", "c")
+        assert all(0.5 < (future.result(10).beside or 0) <= 1 for future in both)
+
+
+def test_what_was_cancelled_is_not_run() -> None:
+    bench = Bench()
+    with LocalExecutor(1, 1, [0]) as executor:
+        executor.submit(bench.task("a"))
+        bench.wait_for("a")
+        waiting = [executor.submit(bench.task(name)) for name in "bcd"]
+        assert waiting[0].cancel()
+        assert waiting[1].cancel()
+        bench.let_go("a", "d")
+        waiting[2].result(10)
+    assert bench.order == ["a", "d"]

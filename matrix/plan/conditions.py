@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from packaging.version import InvalidVersion, Version
 
 from matrix.errors import expected_one_of
 from matrix.plan.parameters import Level
@@ -17,7 +18,6 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_VERSION = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})*")
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,10 @@ def _same(one: Level, other: Level) -> bool:
 def _ordered(one: Level, other: Level) -> tuple[Any, Any] | None:
     """The two as something that ``<`` compares; None if they have no order. Strings have one as versions only."""
     if isinstance(one, str) and isinstance(other, str):
-        if not (_VERSION.fullmatch(one) and _VERSION.fullmatch(other)):
+        try:
+            return Version(one), Version(other)
+        except (InvalidVersion, ValueError):  # digits without end
             return None
-        ours, theirs = ([int(number) for number in text.split(".")] for text in (one, other))
-        width = max(len(ours), len(theirs))
-        return [*ours, *[0] * (width - len(ours))], [*theirs, *[0] * (width - len(theirs))]
     if any(isinstance(level, (bool, str)) or level is None for level in (one, other)):
         return None
     return one, other

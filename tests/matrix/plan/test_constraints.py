@@ -101,6 +101,7 @@ def test_versions_are_ordered_as_versions() -> None:
     assert holds('torch > "2.9"', torch="2.10.1")
     assert holds('torch <= "2.9"', torch="2.9.0")
     assert not holds('torch < "2.10"', torch="2.10")
+    assert holds('torch < "2.10"', torch="2.10rc1")
 
 
 def test_what_has_no_order_is_neither_smaller_nor_greater() -> None:

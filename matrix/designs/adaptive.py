@@ -62,6 +62,7 @@ class Adaptive:
         self._hypotheses = Hypotheses.of(factors, candidates)
         self._rates = Rates.believed()
         self._joint = self._prior()
+        self._believed = self._beliefs(self._joint)
         self._weighed = self._sample(len(candidates), np.random.default_rng(seed))
         self._inside = self._hypotheses.fulfilled(self._weighed).astype(np.float64)
         self._costs_s = costs[self._weighed]
@@ -76,6 +77,7 @@ class Adaptive:
         :raises IndexError: there is no such candidate.
         """
         self._joint = self._joint + self._evidence(candidate, frozen)
+        self._believed = self._beliefs(self._joint)
         self._seen = self._seen | self._fulfilled(candidate)
 
     def ask(self, pending: Collection[int] = ()) -> int | None:
@@ -105,7 +107,7 @@ class Adaptive:
 
         "None of them" is not concluded before each explanation was tried once, however probable it is.
         """
-        probabilities, _, _ = self._beliefs(self._joint)
+        probabilities = self._believed[0]
         best = int(np.argmax(probabilities))
         if probabilities[best] < self._threshold or (best == 0 and not self._seen[1:].all()):
             return None
@@ -113,7 +115,7 @@ class Adaptive:
 
     def posterior(self) -> list[tuple[Explanation, float]]:
         """All explanations with their probabilities, the most probable first."""
-        probabilities, _, _ = self._beliefs(self._joint)
+        probabilities = self._believed[0]
         order = np.argsort(-probabilities, kind="stable")
         return [(self._hypotheses.explanations[at], float(probabilities[at])) for at in order]
 

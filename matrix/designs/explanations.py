@@ -69,15 +69,22 @@ class Hypotheses:
         A condition that every candidate fulfils, or none, can't be tried and is left out; conditions that the same
         candidates fulfil become one explanation.
         """
-        numbers = {name: {_key(level): at for at, level in enumerate(levels)} for name, levels in factors.items()}
+        # A candidate beside the design may have a level that is none of the factor's.
+        known = {
+            name: list(
+                {_key(level): level for level in (*levels, *(candidate[name] for candidate in candidates))}.values()
+            )
+            for name, levels in factors.items()
+        }
+        numbers = {name: {_key(level): at for at, level in enumerate(levels)} for name, levels in known.items()}
         codes = np.array(
             [[numbers[name][_key(candidate[name])] for name in factors] for candidate in candidates], dtype=np.int32
         ).reshape(len(candidates), len(factors))
-        names = list(factors)
+        names = list(known)
         has = {
             (column, level): codes[:, column] == level
             for column, name in enumerate(names)
-            for level in range(len(factors[name]))
+            for level in range(len(known[name]))
         }
         has = {key: had for key, had in has.items() if had.any() and not had.all()}
         groups: dict[bytes, list[tuple[tuple[int, int], ...]]] = {}
@@ -91,7 +98,7 @@ class Hypotheses:
         return cls(
             explanations=tuple(
                 Explanation(
-                    tuple(tuple((names[column], factors[names[column]][level]) for column, level in c) for c in each)
+                    tuple(tuple((names[column], known[names[column]][level]) for column, level in c) for c in each)
                 )
                 for each in members
             ),

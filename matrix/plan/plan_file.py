@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.designs import Assignment, make_design
+from matrix.designs import Assignment, always, make_design
 from matrix.plan.cell_maker import CellMaker
 from matrix.plan.cells import NO_REMEDY, PYTHON, REMEDY, THREADS, VERSIONS, Cell
 from matrix.plan.claims_file import read_claims
@@ -101,7 +101,7 @@ class _Cells:
         empty = True
         # An adaptive design chooses among all combinations while the sweep runs.
         design = make_design(FULL if self.run.design == ADAPTIVE else self.run.design, self.run.strength)
-        for assignment in filter(self._allowed, design.assignments(file.factors)):
+        for assignment in design.assignments(file.factors, self._allowed if self.constraints else always):
             cell = make({**ordinary, **assignment}, assignment, None)
             # Hashing each of 100,000 cells would take longer than making them.
             seen.update(extra.id for extra in extras if extra.levels == cell.levels and extra.id == cell.id)

@@ -124,6 +124,9 @@ class _Track:
             phase = self.previous.phase
             if self.polled_ns - self.alive_ns > _SEEN_STAY_NS and stay_s > self.stays.get(phase, 0.0):
                 self.stays[phase] = stay_s
+            if self.previous.starting and not self.state.starting:
+                # To import and to load is no part of what comes between two events of a training.
+                self.stays.clear()
             known_ns = max(known_ns, self.polled_ns)
         self.alive_ns = max(self.alive_ns, known_ns)
         if self.state.step is None or self.state.step != self.previous.step:

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
 
-from matrix.plan.cells import Cell, Trial
+from matrix.designs.adaptive import Adaptive
+from matrix.plan.cells import DEVICE, Cell, Trial
 from matrix.plan.plan import Plan
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Record
 
-ADAPTIVE = "adaptive"
-"""Name of the design."""
 _OUT_AT_ONCE = 16
 """More trials of one cell than this are hardly out at once."""
-
-
-class Design(Protocol):
-    """What :class:`matrix.designs.adaptive.Adaptive` is."""
-
-    @property
-    def conclusion(self) -> object | None:
-        """The explanation that holds; None as long as there is none."""
-        ...
-
-    def tell(self, candidate: int, frozen: bool) -> None:
-        """What came of a trial."""
-        ...
-
-    def ask(self, pending: Sequence[int]) -> int | None:
-        """The candidate to try next, while trials of ``pending`` are out; None if it is of no use to try any."""
-        ...
-
-
-MakeDesign = Callable[[Mapping[str, Sequence[Any]], Sequence[Mapping[str, Any]], Sequence[float]], Design]
-"""From factors with their levels, candidates, and what each candidate costs in seconds."""
 
 
 class AdaptiveTrials:
@@ -43,11 +20,11 @@ class AdaptiveTrials:
 
     ahead = None
 
-    def __init__(self, plan: Plan, records: Iterable[Record], make: MakeDesign) -> None:
+    def __init__(self, plan: Plan, records: Iterable[Record]) -> None:
         """
         :param records: what is stored, in the order in which it ended; it is told to the design again.
         """
-        self._plan, self._make_design = plan, make
+        self._plan = plan
         self._candidates = list(plan.cells)
         self._told: list[tuple[str, bool]] = []
         """Cell and whether it froze, of each trial that ran."""
@@ -66,9 +43,8 @@ class AdaptiveTrials:
     @property
     def total(self) -> int | None:
         """See :attr:`matrix.running.source.Source.total`."""
-        if self._design.conclusion is not None or not self._candidates:
-            return self.done + len(self._pending)
-        return self._plan.run.max_trials
+        over = self._design is None or self._design.conclusion is not None or self._used_up()
+        return self.done + len(self._pending) if over else self._plan.run.max_trials
 
     @property
     def done(self) -> int:
@@ -78,8 +54,10 @@ class AdaptiveTrials:
     @property
     def conclusion(self) -> str | None:
         """See :attr:`matrix.running.source.Source.conclusion`."""
-        found = self._design.conclusion
-        return None if found is None else str(found)
+        if self._design is None or self._design.conclusion is None:
+            return None
+        explanation, probability = self._design.posterior()[0]
+        return f"{explanation} ({probability:.0%})"
 
     def unstored(self) -> Iterable[Trial]:
         """See :meth:`matrix.running.source.Source.unstored`."""
@@ -87,7 +65,7 @@ class AdaptiveTrials:
 
     def next(self) -> Trial | None:
         """See :meth:`matrix.running.source.Source.next`."""
-        if self._design.conclusion is not None or self._used_up():
+        if self._design is None or self._used_up():
             return None
         places = {cell.id: place for place, cell in enumerate(self._candidates)}
         asked = self._design.ask([places[cell.id] for cell in self._pending.values() if cell.id in places])
@@ -105,12 +83,15 @@ class AdaptiveTrials:
         if observation.outcome is Outcome.RAN:
             self._note(trial.cell.id, observation)
             place = next((n for n, cell in enumerate(self._candidates) if cell.id == trial.cell.id), None)
-            if place is not None:
+            if place is not None and self._design is not None:
                 self._design.tell(place, self._told[-1][1])
-        elif trial.cell in self._candidates:
-            # It can't be had here: the design goes on with what is left.
-            self._candidates.remove(trial.cell)
-            self._design = self._make()
+        else:
+            # It can't be had here, nor can what lacks the same: the design goes on with what is left.
+            why = observation.outcome
+            left = [cell for cell in self._candidates if _needed(cell, why) != _needed(trial.cell, why)]
+            if len(left) < len(self._candidates):
+                self._candidates = left
+                self._design = self._make()
 
     def _trials(self, cell: Cell) -> Iterator[Trial]:
         """Those of a cell that have not begun: a round of seeds before the next repeat."""
@@ -126,12 +107,15 @@ class AdaptiveTrials:
         if observation.wall_s is not None:
             self._walls_s.append(observation.wall_s)
 
-    def _make(self) -> Design:
+    def _make(self) -> Adaptive | None:
+        """The design, told all that is known; None once there is nothing left to try."""
+        if not self._candidates:
+            return None
         plan = self._plan
-        design = self._make_design(
+        design = Adaptive(
             plan.factors,
             [{name: cell.levels[name] for name in plan.factors} for cell in self._candidates],
-            [plan.cost_s(cell) for cell in self._candidates],
+            costs_s=[plan.cost_s(cell) for cell in self._candidates],
         )
         places = {cell.id: place for place, cell in enumerate(self._candidates)}
         for cell, frozen in self._told:
@@ -148,3 +132,10 @@ class AdaptiveTrials:
             return False
         each_s = sum(self._walls_s) / len(self._walls_s) if self._walls_s else run.expected_s or 0.0
         return sum(self._walls_s) + (len(self._pending) + 1) * each_s > run.budget_s
+
+
+def _needed(cell: Cell, why: Outcome) -> object:
+    """What a cell that did not run shares with all others that can't be run for the same reason."""
+    if why is Outcome.UNSATISFIABLE:
+        return cell.versions
+    return cell.levels.get(DEVICE) if why is Outcome.SKIPPED else cell.id

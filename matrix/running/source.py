@@ -8,8 +8,10 @@ from typing import Protocol
 
 from matrix.plan.cells import Trial
 from matrix.plan.plan import Plan
+from matrix.plan.run_file import ADAPTIVE
 from matrix.results.observation import Observation
 from matrix.results.store import Record
+from matrix.running.adaptive import AdaptiveTrials
 
 _AHEAD = 1000
 """So many trials of a list may be out at once: enough to see which environments are needed, and no burden."""
@@ -91,6 +93,8 @@ def source_of(plan: Plan, records: Iterable[Record], failing: Collection[str] = 
     :param failing: ids of more cells that are known to have failed.
     """
     records = list(records)
+    if plan.run.design == ADAPTIVE:
+        return AdaptiveTrials(plan, records)
     return ListedTrials(
         plan.trials,
         ran={record.id for record in records if record.ran},

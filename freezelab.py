@@ -23,6 +23,7 @@ from matrix.environments.amounts import parse_age, parse_size, size_text
 from matrix.environments.cache import UvEnvironments, default_cache
 from matrix.environments.uv import Uv, find_uv
 from matrix.errors import MatrixError
+from matrix.executors.cluster import cluster_executor
 from matrix.plan.parameters import parameters_from
 from matrix.plan.plan import Plan
 from matrix.plan.plan_file import load_plan
@@ -32,6 +33,7 @@ from matrix.results.store import read_records
 from matrix.running.forecast import forecast
 from matrix.running.status import status_of
 from matrix.running.sweep import run_sweep
+from matrix.running.view import view_for
 from probes import doctor, remedies, stacks
 from probes.agent.remedies.interface import Remedy
 from probes.attach import AttachOptions, attach
@@ -370,7 +372,12 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "  freezelab matrix matrix-full.toml --jobs 1\n"
         "  freezelab matrix status runs/mine         how far it is, asked from another shell\n"
         "  freezelab matrix export runs/mine         its results as a table\n"
-        "  freezelab matrix mine.toml --out runs/mine --fresh",
+        "  freezelab matrix mine.toml --out runs/mine --fresh\n"
+        "  freezelab matrix mine.toml --cluster local:4            four worker processes on this machine\n"
+        "  freezelab matrix mine.toml --cluster tcp://login1:8786  the workers of a Dask scheduler\n"
+        "a cluster: dask scheduler, and dask worker tcp://login1:8786 --nthreads 8 on each machine (with --resources\n"
+        "GPU=1 where there is a GPU), all with this version of FreezeLab: pip install 'freezelab[cluster]'. Each\n"
+        "machine builds its own environments; your own script must lie where all of them see it.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help=f"the sweep (default: {DEFAULT})")
@@ -379,6 +386,11 @@ def _add_matrix(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     start.add_argument("--resume", action="store_true", help="go on where an earlier call stopped (the default)")
     start.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
     parser.add_argument("--jobs", type=_count, metavar="N", help="at most N cells at once (default: one a core)")
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run the cells on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N",
+    )
     parser.add_argument(
         "--export", choices=export.KINDS, help="also write the results as a table, as matrix export does"
     )
@@ -397,6 +409,8 @@ def _matrix(options: argparse.Namespace) -> int:
     path = options.file or (Path(DEFAULT) if Path(DEFAULT).exists() else preset())
     plan = load_plan(path, parameters_from(training_parser()))
     out = options.out or Path("runs") / path.stem
+    if options.dry_run and options.cluster:
+        raise UsageError("--dry-run reckons with this machine; leave --cluster out")
     if options.dry_run:
         expected = forecast(plan, out, jobs=options.jobs, fresh=options.fresh)
         print(json.dumps(expected.to_json(), indent=1) if options.json else plan_text.text(expected))
@@ -404,14 +418,20 @@ def _matrix(options: argparse.Namespace) -> int:
     if options.json:
         raise UsageError("--json goes with --dry-run; a sweep's results are in its store, see freezelab report")
     find_uv()
-    stacks.check_permission()
-    result = run_sweep(plan, out, jobs=options.jobs, fresh=options.fresh)
+    if options.cluster:
+        view = view_for(sys.stderr)
+        with cluster_executor(options.cluster, plan, options.jobs, view.note) as executor:
+            result = run_sweep(plan, out, jobs=options.jobs, fresh=options.fresh, view=view, executor=executor)
+    else:
+        stacks.check_permission()
+        result = run_sweep(plan, out, jobs=options.jobs, fresh=options.fresh)
     report = _write_sweep_report(result.analysis, out)
     if options.export:
         print(_export(out, options.export, None), file=sys.stderr)
     print(f"\n{terminal.sweep_summary(result.analysis)}", file=sys.stderr)
     if result.interrupted:
-        again = " ".join(("freezelab matrix", str(path), *(("--out", str(options.out)) if options.out else ())))
+        given = [("--out", options.out), ("--cluster", options.cluster)]
+        again = " ".join(["freezelab matrix", str(path), *(f"{name} {value}" for name, value in given if value)])
         print(f"freezelab: interrupted; {again} goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     print(report)

@@ -1,4 +1,4 @@
-"""Reaching a cluster: its address, and a Dask client that is connected to it."""
+"""Reaching a cluster: its address, a Dask client that is connected to it, and the executor on top."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matrix.errors import MatrixError
+from matrix.executors.interface import Executor
 from matrix.executors.local import usable_cores
+from matrix.plan.plan import Plan
 from matrix.running import devices
 
 if TYPE_CHECKING:
@@ -50,6 +53,43 @@ class ClusterAddress:
             f"--cluster {text!r}: expected the address of a Dask scheduler, such as tcp://login1:8786, "
             "or local:4 for four worker processes on this machine"
         )
+
+
+@contextlib.contextmanager
+def cluster_executor(
+    address: str, plan: Plan, jobs: int | None, on_note: Callable[[str], None] = lambda _: None
+) -> Iterator[Executor]:
+    """
+    An executor whose workers were found fit to run ``plan``; it may be entered and left again.
+
+    :param address: see :meth:`ClusterAddress.parse`.
+    :param jobs: at most so many trials at once, over the plan's own.
+    :param on_note: told what a person should know, from any thread.
+    :raises MatrixError: no such cluster, no worker, or none that is fit; nothing was written.
+    """
+    where = ClusterAddress.parse(address)
+    threads = min((plan.threads(cell) for cell in plan.cells), default=1)
+    with connected(where, threads) as client:
+        from matrix.executors.dask import DaskExecutor
+
+        with DaskExecutor(
+            client,
+            threads,
+            jobs or plan.run.jobs,
+            timing=plan.run.timing,
+            files=files_of(plan),
+            on_note=on_note,
+        ) as executor:
+            yield executor
+
+
+def files_of(plan: Plan) -> list[str]:
+    """The user's own files that cells are told of: every worker has to see them."""
+    words: set[str] = set()
+    for cell in plan.cells:
+        words.update(cell.command or cell.arguments)
+        words.update((cell.environ.get("PYTHONPATH") or "").split(os.pathsep))
+    return sorted(word for word in words if "\0" not in word and Path(word).is_absolute() and Path(word).exists())
 
 
 @contextlib.contextmanager

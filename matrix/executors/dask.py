@@ -101,10 +101,12 @@ class DaskExecutor:
 
     def __enter__(self) -> DaskExecutor:
         """
-        Waits until the workers that are there have said whether they are fit.
+        Waits until the workers that are there have said whether they are fit; again, it waits for nothing.
 
         :raises MatrixError: none is, and why.
         """
+        if self._work.is_alive():
+            return self
         self._client.subscribe_topic(self._terms.topic, self._hear)
         self._work.start()
         self._lookout.start()

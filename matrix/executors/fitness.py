@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from probes import stacks
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -15,6 +17,8 @@ class Survey:
     """FreezeLab's."""
     missing: tuple[str, ...]
     """Files that it was asked for and does not see."""
+    blind: str | None = None
+    """Why it can't look into the processes that it starts."""
 
 
 def version() -> str:
@@ -31,7 +35,12 @@ def survey(files: tuple[str, ...]) -> Survey:
 
     :param files: those that trials will need.
     """
-    return Survey(version(), tuple(file for file in files if not Path(file).exists()))
+    blind = None
+    try:
+        stacks.check_permission()
+    except stacks.StackError as error:
+        blind = str(error)
+    return Survey(version(), tuple(file for file in files if not Path(file).exists()), blind)
 
 
 def why_unfit(answer: Survey | BaseException, wanted_version: str) -> str | None:
@@ -49,4 +58,4 @@ def why_unfit(answer: Survey | BaseException, wanted_version: str) -> str | None
         return f"has FreezeLab {answer.version}, this is {wanted_version}; install the same on both"
     if answer.missing:
         return f"does not see {', '.join(answer.missing)}; your own files must lie where all workers see them"
-    return None
+    return None if answer.blind is None else f"can't look into processes: {answer.blind}"

@@ -105,7 +105,8 @@ def _run(order: Order, terms: Terms, folder: Path, beats: _Beats, unwanted: Call
     if isinstance(environment, Unsatisfiable):
         return Observation(Outcome.UNSATISFIABLE, environment.reason)
     beats.stage(_WAITING)
-    machine = Machine(runtime_folder(), timing=terms.timing)
+    gpus = devices.gpus() if order.gpu is not None else ()
+    machine = Machine(runtime_folder(), gpus=gpus, timing=terms.timing)
     with machine.allot(order.trial.threads, order.gpu, unwanted) as allotment:
         if allotment is None:
             raise InterruptedRunError

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -56,23 +57,21 @@ class UvReleases:
     ) -> tuple[str, ...]:
         """See :class:`Releases`."""
         pythons = tuple(pythons)
-        found = {release for python in pythons for release in self._downwards(package, wanted, python, exclude_newer)}
+        found = {release for python in pythons for release in self._each(package, wanted, python, exclude_newer)}
         if not found:
             near = self._nearest(package, wanted, pythons, exclude_newer)
             instead = f"the nearest are {' and '.join(near)}" if near else f"no release of {package} at all has"
             raise ReleasesError(f"no release in it has a wheel for Python {' or '.join(pythons)}; {instead}")
         return tuple(str(release) for release in sorted(found))
 
-    def _downwards(
-        self, package: str, wanted: SpecifierSet, python: str, exclude_newer: str | None
-    ) -> Iterator[Version]:
-        bound = str(wanted)
+    def _each(self, package: str, wanted: SpecifierSet, python: str, exclude_newer: str | None) -> Iterator[Version]:
+        clauses = [str(wanted)] if len(wanted) else []
         for _ in range(MOST + 1):
-            release = self._one(f"{package}{bound}", python, exclude_newer)
+            release = self._one(package + ",".join(clauses), python, exclude_newer)
             if release is None:
                 return
             yield release
-            bound = ",".join(filter(None, (str(wanted), f"<{release}")))
+            clauses.append(f"!={release}")  # "<" would shut out its pre-releases, too
         raise ReleasesError(f"more than {MOST} releases are in it, and each is an environment of its own; narrow it")
 
     def _nearest(
@@ -105,6 +104,13 @@ class UvReleases:
         self.uv = self.uv or Uv()
         command = ["pip", "compile", "-", "--no-deps", "--only-binary", ":all:", "--no-header", "--no-annotate"]
         command += ["--python-version", python, "--python", sys.executable, "--resolution", resolution]
+        # What uv does by itself is to take pre-releases where no other release is left.
+        if any(
+            Version(clause.version.removesuffix(".*")).is_prerelease for clause in Requirement(requirement).specifier
+        ):
+            command += ["--prerelease", "allow"]
+        elif "UV_PRERELEASE" not in self.uv.settings.environ:
+            command += ["--prerelease", "disallow"]
         if exclude_newer:
             command += ["--exclude-newer", exclude_newer]
         answer = self.uv([*command, *self.uv.settings.options], requirement + "\n")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matrix.errors import MatrixError
 from matrix.plan.parameters import Parameter
 from matrix.plan.plan import Plan
-from matrix.plan.plan_file import load_plan, parse_plan
+from matrix.plan.plan_file import KEYS, load_plan, parse_plan
 from matrix.plan.tables import Table
 from probes.verdicts import Verdict
 
@@ -204,20 +204,29 @@ def test_a_file_without_library_sets_says_how_to_describe_one(plan_of: PlanOf) -
 
 
 VALUES = st.recursive(
-    st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.sampled_from(["old", "v3", "on"])),
+    st.one_of(
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.sampled_from(["old", "v3", "on", "{env}", "1.0"]),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["versions", "env", "n_steps", "requirements", "says", "test", "verdict", "a\nb"]),
+            st.sampled_from(
+                [
+                    *("versions", "env", "n_steps", "requirements", "says", "test", "verdict", "a\nb", "old"),
+                    *("packages", "environ", "python", "threads", "lock", "command", "path", "design", "seed", "v3"),
+                ]
+            ),
             inner,
             max_size=4,
         ),
     ),
     max_leaves=12,
 )
-DOCUMENTS = st.dictionaries(
-    st.sampled_from(["name", "factors", "versions", "training", "extra", "run", "claims"]), VALUES
-)
+DOCUMENTS = st.dictionaries(st.sampled_from(KEYS), VALUES)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,6 +13,8 @@ from typing import IO
 
 _TICK_S = 0.01
 """The kernel stamps files by a clock that ticks, and so is up to this much behind the one that we read."""
+_USING: set[Uses] = set()
+"""Kept: a use must not end because nobody refers to who holds it any more."""
 
 
 class Uses:
@@ -37,6 +39,7 @@ class Uses:
                 file.close()
                 raise
             self._held[diary] = file
+            _USING.add(self)
 
     @property
     def held(self) -> list[Path]:
@@ -49,6 +52,7 @@ class Uses:
         with self._guard:
             while self._held:
                 self._held.popitem()[1].close()
+            _USING.discard(self)
 
 
 @contextlib.contextmanager

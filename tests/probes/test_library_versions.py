@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from matrix.environments import guard
 from matrix.environments.cache import CellEnvironment, UvEnvironments, default_cache
 from matrix.environments.uv import Uv
 from matrix.plan.cells import VersionSet
@@ -62,13 +64,21 @@ def build(libraries: Libraries) -> Path:
     wanted = VersionSet("test", libraries.requirements, f"{major}.{minor}")
     environment = UvEnvironments(Uv(), default_cache()).provide(wanted, None, lambda: False)
     assert isinstance(environment, CellEnvironment), environment
+    if not libraries.by_pip:
+        return environment.python
+    # Into a copy: what pip added to a shared environment would be undone as a change of it.
     folder = environment.python.parent.parent
-    with FileLock(f"{folder}.by-pip.lock"):
-        done = folder / "by-pip.txt"
-        if libraries.by_pip and not done.exists():
-            _install_by_pip(environment.python, libraries.by_pip)
+    own = default_cache().parent / "by-pip" / folder.name
+    own.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{own}.lock"):
+        done = own / "by-pip.txt"
+        if not done.exists():
+            guard.remove(own)
+            shutil.copytree(folder, own, symlinks=True, copy_function=os.link)
+            guard.unseal(own)
+            _install_by_pip(own / "bin" / "python", libraries.by_pip)
             done.write_text("\n".join(libraries.by_pip))
-    return environment.python
+    return own / "bin" / "python"
 
 
 def _install_by_pip(python: Path, releases: tuple[str, ...]) -> None:

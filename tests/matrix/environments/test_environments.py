@@ -180,6 +180,7 @@ def test_a_build_that_was_killed_is_done_again(
 
 def test_an_environment_whose_python_went_away_is_built_again(uv_environments: UvEnvironments) -> None:
     environment = built(uv_environments, "tiny==1.0")
+    environment.python.parent.chmod(0o755)
     environment.python.unlink()
     assert version_of_tiny(built(uv_environments, "tiny==1.0")) == "1.0"
 

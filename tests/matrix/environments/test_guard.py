@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,16 @@ import heavy, os
 with open(os.path.join(os.path.dirname(heavy.__file__), "data.bin"), "r+b") as file:
     file.write(b"damaged")
 """
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="permissions stop everybody else")
+
+
+def permissions_bind() -> bool:
+    """Whether what is read-only can't be written to, as for everybody but root."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).chmod(0o444)
+        return not os.access(file.name, os.W_OK)
+
+
+as_root = pytest.mark.skipif(permissions_bind(), reason="permissions stop everybody else")
 
 
 @pytest.fixture
@@ -69,7 +79,7 @@ def test_all_that_a_cell_could_change_is_read_only(provided: Provided) -> None:
     assert os.access(environment.python.resolve(), os.W_OK) == os.access(sys.executable, os.W_OK)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0 or permissions_bind(), reason="it takes root to become somebody else")
 def test_nobody_but_root_can_write_to_an_environment_that_is_theirs(provided: Provided) -> None:
     site = site_of(provided("heavy==1.0"))
     for path in [site, *site.rglob("*")]:

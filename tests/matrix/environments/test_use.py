@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from matrix.environments.cache import CellEnvironment, Lock
-from matrix.environments.use import Uses, cells_at, unused
+from matrix.environments.use import _USING, Uses, cells_at, unused
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLDS = """
@@ -46,6 +47,16 @@ def test_use_lasts_until_it_is_released_and_may_be_shared(diary: Path) -> None:
     first.release()
     assert not free(diary)
     second.release()
+    assert free(diary)
+
+
+def test_use_goes_on_though_nobody_refers_to_it_any_more(diary: Path) -> None:
+    Uses().hold(diary)
+    gc.collect()
+    assert not free(diary)
+    for uses in list(_USING):
+        if diary in uses.held:
+            uses.release()
     assert free(diary)
 
 

@@ -96,8 +96,6 @@ class LocalExecutor:
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, name=f"trial_{n}") for n in range(self.slots)]
-        for thread in self._threads:
-            thread.start()
 
     def submit(self, task: Task, needs: Callable[[], Needs] = Needs) -> Future[Observation]:
         """See :meth:`matrix.executors.interface.Executor.submit`."""
@@ -108,6 +106,8 @@ class LocalExecutor:
         return future
 
     def __enter__(self) -> LocalExecutor:
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -226,7 +226,7 @@ def _regression(analysis: Analysis) -> str:
 def where_it_occurs(analysis: Analysis, finding: Finding) -> str:
     """How often one finding occurs at each level of the factors that vary, folded; strongest factor first."""
     found: list[tuple[str, tuple[LevelEffect, ...]]] = [
-        (factor, analysis.levels_of(factor, finding.has)) for factor in analysis.columns.varying
+        (factor, analysis.levels_of(factor, finding)) for factor in analysis.columns.varying
     ]
     found.sort(key=lambda pair: -strength(pair[1]))
     rows = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matrix.analysis.claims import ClaimOutcome, ClaimResult, check
 from matrix.analysis.confounding import Columns, Confounded
-from matrix.analysis.effects import FactorEffect, LevelEffect, Struck, Target, factor_effects, level_effects
+from matrix.analysis.effects import FactorEffect, LevelEffect, Target, factor_effects, level_effects
 from matrix.analysis.findings import STANDS, Finding, cluster
 from matrix.analysis.flaky import FlakyCell, flaky_cells
 from matrix.analysis.interactions import PairEffect, pair_effects
@@ -126,9 +126,9 @@ class Analysis:
         [rate] = rates([(sum(result.failed for result in self.design), len(self.design))])
         return rate.high
 
-    def levels_of(self, factor: str, struck: Struck) -> tuple[LevelEffect, ...]:
-        """How often something befalls the design's trials at each level of a factor."""
-        return level_effects(factor, self.design, struck)
+    def levels_of(self, factor: str, finding: Finding) -> tuple[LevelEffect, ...]:
+        """How often the design's trials end in one way at each level of a factor of the design."""
+        return level_effects(self.columns.counts(factor, self.columns.mask(finding.ids)))
 
     def pairs(self, factor: str, where: Mapping[str, Level] | None = None) -> Iterator[Pair]:
         """Matched pairs of trials that ran, whose levels other than ``factor`` include ``where``."""

@@ -72,6 +72,12 @@ class Columns:
                 column[place // 8] |= 1 << place % 8
         return int.from_bytes(column, "little")
 
+    def counts(self, factor: str, struck: int) -> dict[Level, tuple[int, int]]:
+        """Of each level of a factor that ran: how many trials in the mask ``struck`` have it, and how many in all."""
+        return {
+            at[1]: ((self.of[at] & struck).bit_count(), self.of[at].bit_count()) for at in self.levels[factor]
+        }  # fmt: skip
+
     @cached_property
     def levels(self) -> Mapping[str, tuple[At, ...]]:
         """Of each factor, those that ran."""

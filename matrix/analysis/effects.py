@@ -91,32 +91,32 @@ def _effect(
     factor: str, design: Sequence[Result], ran: Sequence[Result], struck: Struck, *, tested: bool
 ) -> FactorEffect:
     counts: dict[Level, Counter[Verdict]] = defaultdict(Counter)
+    hits: Counter[Level] = Counter()
     for result in design:
-        verdict = result.observation.verdict
+        verdict, level = result.observation.verdict, result.trial.cell.levels.get(factor)
         if verdict is not None:
-            counts[result.trial.cell.levels.get(factor)][verdict] += 1
+            counts[level][verdict] += 1
+            hits[level] += struck(result)
     return FactorEffect(
         factor,
         {level: dict(verdicts) for level, verdicts in counts.items()},
-        level_effects(factor, design, struck),
+        level_effects({level: (hits[level], verdicts.total()) for level, verdicts in counts.items()}),
         fisher_exact(list(counts.values())) if tested else None,
         None,
         tuple(matched_pairs(factor, ran)),
     )
 
 
-def level_effects(factor: str, results: Sequence[Result], struck: Struck) -> tuple[LevelEffect, ...]:
-    """How often something befalls trials at each level of a factor that ran, in the order of the trials."""
-    trials: Counter[Level] = Counter()
-    hits: Counter[Level] = Counter()
-    for result in results:
-        level = result.trial.cell.levels.get(factor)
-        trials[level] += 1
-        hits[level] += struck(result)
-    n, k = trials.total(), hits.total()
-    own = rates([(hits[level], trials[level]) for level in trials])
-    others = rates([(k - hits[level], n - trials[level]) for level in trials])
+def level_effects(counts: Mapping[Level, tuple[int, int]]) -> tuple[LevelEffect, ...]:
+    """
+    How often something befalls trials at each level of a factor.
+
+    :param counts: level to (hits, trials), of the levels that ran.
+    """
+    hits, trials = (sum(column) for column in zip((0, 0), *counts.values(), strict=True))
+    own = rates(list(counts.values()))
+    others = rates([(hits - had, trials - of) for had, of in counts.values()])
     return tuple(
         LevelEffect(level, rate, difference(rate, rest))
-        for level, rate, rest in zip(trials, own, others, strict=True)
+        for level, rate, rest in zip(counts, own, others, strict=True)
     )  # fmt: skip

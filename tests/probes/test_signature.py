@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes import stacks
 from probes.diagnosis import Culprit, Diagnosis, Evidence, Timing
 from probes.signature import FRAMES, SEPARATOR, digest, normalised, stack_of
 from probes.verdicts import Verdict
@@ -189,6 +195,73 @@ def test_of_a_slow_run_the_culprit_stands_in() -> None:
 def test_without_a_stack_nothing_is_made_up() -> None:
     assert stack_of(dataclasses.replace(hung([]), evidence=())) is None
     assert stack_of(dataclasses.replace(hung(STANDING), verdict=Verdict.HEALTHY)) is None
+
+
+LIBRARY = """
+{padding}
+import threading
+
+class Booth:
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._asked = threading.Condition()
+
+    def enter(self, depth, other):
+        if depth:
+            return self.enter(depth - 1, other)
+        return self.ask() if other else self.hold()
+
+    def hold(self):
+        with self._lock:
+            print("ready", flush=True)
+            self._lock.acquire()
+
+    def ask(self):
+        with self._asked:
+            print("ready", flush=True)
+            self._asked.wait()
+"""
+
+
+def waiting(pid: int) -> stacks.ThreadStack:
+    """The main thread of a process, once it waits."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        main = stacks.dump(pid, 0).main
+        if main is not None and not main.active:
+            return main
+    raise AssertionError("it never waited")
+
+
+def standing_in(folder: Path, padding: int, depth: int, other: bool) -> tuple[str, ...]:
+    """The normalised stack of a real process that waits inside a library of a release of its own."""
+    library = folder / "lib" / "python3.11" / "site-packages" / "booth.py"
+    library.parent.mkdir(parents=True)
+    library.write_text(LIBRARY.format(padding="# a release\n" * padding))
+    program = folder / "program.py"
+    program.write_text("# what the user wrote\n" * padding + f"import booth\nbooth.Booth().enter({depth}, {other})\n")
+    process = subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(library.parent)}
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return normalised((frame.function, frame.file) for frame in waiting(process.pid).frames)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_two_releases_of_a_library_whose_lines_differ_stand_in_the_same_place(tmp_path: Path) -> None:
+    first = standing_in(tmp_path / "a", 0, 1, False)
+    assert first == ("booth:hold", "booth:enter", "program:<module>")
+    assert standing_in(tmp_path / "elsewhere" / "b", 70, 5, False) == first
+
+
+def test_waiting_for_something_else_in_it_is_another_place(tmp_path: Path) -> None:
+    assert standing_in(tmp_path, 0, 1, True) == ("threading:wait", "booth:ask", "booth:enter", "program:<module>")
 
 
 @QUIETLY

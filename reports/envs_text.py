@@ -63,9 +63,7 @@ def pruned(chosen: Sequence[Built], gone: Sequence[Built], before: Sequence[Buil
     freed = size_text(freed_by(gone, before))
     lines = [f"{'would remove' if dry_run else 'removed'} {built.id}  {heads(built.packages)}" for built in gone]
     lines += [f"kept {built.id}: in use or being built by now" for built in chosen if built not in gone]
-    return "\n".join(
-        [*lines, f"{len(gone)} of {len(before)} environments, {freed} {'to free' if dry_run else 'freed'}"]
-    )
+    return "\n".join([*lines, f"{len(gone)} of {_many(before)}, {freed} {'to free' if dry_run else 'freed'}"])
 
 
 def as_json(environments: Sequence[Built], cache: Path, limit: float) -> dict[str, Any]:
@@ -107,9 +105,13 @@ def heads(packages: Mapping[str, str]) -> str:
 def _total(environments: Sequence[Built], cache: Path, limit: float) -> str:
     below = f"of {size_text(limit)}" if limit < float("inf") else "without a limit"
     return (
-        f"{len(environments)} environments in {cache} hold {size_text(held_by(environments))} {below}; "
-        "what they share, as a rule with uv's cache, is not counted"
+        f"{_many(environments)} in {cache}, {size_text(held_by(environments))} {below} in all; "
+        "what is shared, as a rule with uv's cache, is not counted"
     )
+
+
+def _many(environments: Sequence[Built]) -> str:
+    return f"{len(environments)} environment{'' if len(environments) == 1 else 's'}"
 
 
 def _entry(built: Built) -> dict[str, Any]:

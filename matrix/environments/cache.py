@@ -119,7 +119,7 @@ class UvEnvironments:
             (folder / METADATA).touch()
         if not ready and (evicted := keep_below(self._cache, self._limit)):
             notes.append(
-                f"{len(evicted)} environments removed, to stay below {size_text(self._limit)}: the least recently used"
+                f"to stay below {size_text(self._limit)}, the least recently used were removed: {len(evicted)}"
             )
         return CellEnvironment(python_of(folder), lock, tuple(notes), diary)
 

@@ -52,8 +52,8 @@ def test_the_list_names_each_environment_with_what_a_person_knows_it_by(
     assert used.endswith("in use     heavy 1.0")
     assert old.startswith(two[1])
     assert old.endswith("40 d ago   tiny 1.0")
-    assert total.startswith(f"2 environments in {default_cache()} hold ")
-    assert " of 40.0 GB; " in total
+    assert total.startswith(f"2 environments in {default_cache()}, ")
+    assert " of 40.0 GB in all; " in total
 
 
 def test_the_list_can_be_had_as_json(two: list[str], said: Callable[..., str]) -> None:

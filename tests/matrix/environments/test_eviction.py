@@ -135,7 +135,7 @@ def test_a_new_build_makes_room_but_not_at_the_cost_of_what_is_in_use(
     os.utime(cache / used.lock.id / METADATA, (1, 1))
     tight = UvEnvironments(uv_environments._uv, cache, limit=1)
     new = provided("tiny==2.0", by=tight)
-    assert new.notes == ("1 environments removed, to stay below 1 B: the least recently used",)
+    assert new.notes == ("to stay below 1 B, the least recently used were removed: 1",)
     assert {built.id for built in contents(cache)} == {used.lock.id, new.lock.id}
     assert not (cache / old.lock.id).exists()
     assert list(cache.glob(".*")) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from matrix.environments import guard
 from matrix.environments.cache import BuildError, CellEnvironment, UvEnvironments
+from matrix.environments.mirrors import uv_settings
 from matrix.environments.uv import Uv
 from matrix.plan.plan import Plan
 from matrix.running.sweep import run_sweep
@@ -239,6 +244,84 @@ def test_an_environment_can_be_removed_though_it_is_read_only(provided: Provided
     folder = provided("tiny==1.0").python.parent.parent
     guard.remove(folder)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("mode", ["symlink", "copy", "hardlink", "clone"])
+def test_however_uv_is_told_to_link_the_files_are_the_environments(
+    only_wheels: dict[str, str], provided: Provided, tmp_path: Path, mode: str
+) -> None:
+    uv = Uv(settings=uv_settings({**only_wheels, "UV_LINK_MODE": mode}))
+    site = site_of(provided("heavy==1.0", by=UvEnvironments(uv, tmp_path / "envs")))
+    files = [path for path in (site / "heavy").rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert not any(path.is_symlink() for path in files)
+
+
+class Tree(RuleBasedStateMachine):
+    """A folder that was sealed, and all that may happen to its files."""
+
+    NAMES = ("a.py", "b.bin", "sub/c.py", "sub/deep/d.bin", "sub/__pycache__/e.pyc")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        for name in self.NAMES:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_bytes(b"x" * 10)
+            os.utime(self.folder / name, (1, 1))  # else a change in the same tick of the kernel's clock is none
+        guard.seal(self.folder)
+        guard.unseal(self.folder)
+        self.expected: dict[str, str] = {}
+
+    def teardown(self) -> None:
+        guard.remove(self.folder)
+
+    def _happened(self, name: str, what: str) -> None:
+        if "__pycache__" not in name:
+            self.expected[name] = what
+
+    @rule(name=st.sampled_from(NAMES), content=st.binary(max_size=20))
+    def write(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        self._happened(name, "changed")
+
+    @rule(name=st.sampled_from(NAMES))
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+        self._happened(name, "gone")
+
+    @rule(name=st.sampled_from(("new.py", "sub/new.bin", "other/new.py", "sub/__pycache__/new.pyc")))
+    def add(self, name: str) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).touch()
+        self._happened(name, "added")
+
+    @rule()
+    def remove_a_folder(self) -> None:
+        shutil.rmtree(self.folder / "sub", ignore_errors=True)
+        for name in [*self.NAMES, *self.expected]:
+            if name.startswith("sub/") and "__pycache__" not in name:
+                self.expected[name] = "gone"
+        for name in ("sub/new.bin",):
+            self.expected.pop(name, None)
+
+    @rule(name=st.sampled_from(NAMES))
+    def read(self, name: str) -> None:
+        if (self.folder / name).exists():
+            (self.folder / name).read_bytes()
+
+    @invariant()
+    def what_happened_is_found(self) -> None:
+        found = guard.changes(self.folder)
+        assert {change.path: change.what for change in found} == self.expected
+        assert all(change.at <= time.time() and change.elsewhere == 0 for change in found)
+
+
+TestAnyChangeIsFound = Tree.TestCase
+TestAnyChangeIsFound.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
 
 
 def test_uv_still_prunes_and_cleans_its_cache(provided: Provided, uv_environments: UvEnvironments) -> None:

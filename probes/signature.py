@@ -68,11 +68,12 @@ def normalised(frames: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
     The program's and its libraries' own, and of the engine room (standard library, torch, numpy) only the call by
     which they went in there: what lies below differs from release to release. A function that is met again is left
-    out, so that the depth of a recursion does not count.
+    out, so that the depth of a recursion does not count; so is how the thread or process was begun, which of a worker
+    depends on the start method.
 
     :param frames: function and file, innermost first.
     """
-    python = [frame for frame in frames if _is_python(frame[1]) and not code.is_ours(frame[1])]
+    python = [frame for frame in frames if _is_python(frame[1]) and not _is_agents(frame[1])]
     found: list[str] = []
     entry: str | None = None
     for place, (function, file) in enumerate(python):
@@ -83,7 +84,11 @@ def normalised(frames: Iterable[tuple[str, str]]) -> tuple[str, ...]:
                 continue
             name = "<module>"
         if code.is_engine(file):
-            if not found and not _is_start(module, name):
+            if _is_start(module, name):
+                if found or entry is not None:
+                    break  # further out is who began it; of a forked worker, its parent's calls
+                continue
+            if not found:
                 entry = f"{module}:{name}" if name not in _CARRIERS or entry is None else entry
             continue
         if entry is not None and not found:
@@ -139,6 +144,11 @@ def _pairs(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, str]]:
 
 def _is_python(file: str) -> bool:
     return file.endswith(".py") or file.startswith("<") or code.is_without_file(file)
+
+
+def _is_agents(file: str) -> bool:
+    """Whether a file is the agent's, also where the run was on another machine and it lay elsewhere."""
+    return code.is_ours(file) or "/probes/agent/" in file
 
 
 def _is_start(module: str, function: str) -> bool:

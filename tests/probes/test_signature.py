@@ -141,6 +141,20 @@ def test_how_a_thread_was_begun_is_left_out() -> None:
     assert names([*STANDING[1:3], *begun]) == ("queue:get", "market:book")
 
 
+def test_a_workers_start_method_does_not_matter() -> None:
+    work = [*STANDING[1:4], ("_worker", f"{SITE}/stable_baselines3/common/vec_env/subproc_vec_env.py", 33)]
+    child = [("Process.run", f"{STDLIB}/multiprocessing/process.py", 108),
+             ("Process._bootstrap", f"{STDLIB}/multiprocessing/process.py", 314)]  # fmt: skip
+    forked = [("Popen._launch", f"{STDLIB}/multiprocessing/popen_fork.py", 71), *STANDING[6:]]
+    spawned = [("spawn_main", f"{STDLIB}/multiprocessing/spawn.py", 122), ("<module>", "<string>", 1)]
+    assert names([*work, *child, *forked]) == names([*work, *child, *spawned]) == names(work)
+
+
+def test_the_agent_is_no_part_of_it_wherever_it_lay() -> None:
+    marked = ("_around.<locals>.marked", "/node7/env/probes/agent/marks.py", 117)
+    assert names([*STANDING[:3], marked, *STANDING[3:]]) == names(STANDING)
+
+
 @pytest.mark.parametrize(
     ("file", "module"),
     [

@@ -144,11 +144,12 @@ class Killed:
         return not (self.lost or self.twice or self.orphans or self.different)
 
 
-def kill_again_and_again(folder: Path, kills: int, cells: int, seed: int) -> Killed:
+def kill_again_and_again(folder: Path, kills: int, cells: int, seed: int, longest_s: float = 3.0) -> Killed:
     """
     Runs sweeps, kills their runners at random moments and goes on, until ``kills`` have been done.
 
     :param cells: of each sweep; one that ends before is followed by another.
+    :param longest_s: a runner that is killed has lived no longer.
     """
     chance = random.Random(seed)  # noqa: S311 - no secret
     found = Killed()
@@ -156,15 +157,16 @@ def kill_again_and_again(folder: Path, kills: int, cells: int, seed: int) -> Kil
         place = folder / str(found.kills)
         place.mkdir()
         program_in(place, _JOURNALLED)
-        _Mortal(place, cells, chance, found).run(kills)
+        _Mortal(place, cells, chance, longest_s, found).run(kills)
     return found
 
 
 class _Mortal:
     """One sweep, killed and gone on with until it has come to its end."""
 
-    def __init__(self, folder: Path, cells: int, chance: random.Random, found: Killed) -> None:
-        self._folder, self._out, self._chance, self._found = folder, folder / "out", chance, found
+    def __init__(self, folder: Path, cells: int, chance: random.Random, longest_s: float, found: Killed) -> None:
+        self._folder, self._out, self._found = folder, folder / "out", found
+        self._chance, self._longest_s = chance, longest_s
         self._numbers = {trial.id: number for number, trial in enumerate(plan_of(cells).trials)}
         self._ended: dict[str, tuple[Record | None, int]] = {}
         """Trial to its row, if it had one when it was first seen to have ended, and how often it had begun by then."""
@@ -190,7 +192,7 @@ class _Mortal:
         with subprocess.Popen([*command, "--cells", str(len(self._numbers))], cwd=ROOT) as runner:
             try:
                 # Starting takes a while, too, and is as good a moment as any.
-                status = runner.wait(self._chance.uniform(0.1, 3.0) if self._found.kills < kills else None)
+                status = runner.wait(self._chance.uniform(0.1, self._longest_s) if self._found.kills < kills else None)
             except subprocess.TimeoutExpired:
                 runner.kill()
                 self._found.kills += 1

@@ -128,7 +128,10 @@ def _of_finding(analysis: Analysis, finding: Finding, runs: Runs) -> str:
 
 
 def _idle(analysis: Analysis, finding: Finding) -> str:
-    """What it does not depend on."""
+    """What it does not depend on; where chance has a hand in it, two runs that end alike show nothing."""
+    found = strikes(analysis, finding)
+    if analysis.flaky or analysis.search is not None or (found.levels and not found.always):
+        return ""
     idle = irrelevant(analysis, finding)
     if not idle:
         return ""

@@ -66,7 +66,12 @@ def _introduction(analysis: Analysis) -> str:
             "*p*: how probable so strong a connection would be if the factor had nothing to do with how runs end"
             f"{adjusted}"
         )
-    if unit(analysis) == "run":
+    if analysis.search is not None:
+        notes.append(
+            "each run was chosen by what came before it: ranges and p describe these runs, but what the search "
+            "concluded rests on its own reckoning, above"
+        )
+    elif unit(analysis) == "run":
         notes.append(
             "every run counts for itself: where the runs of a cell always end alike, they tell less than their number, "
             "and the ranges and p are too small"
@@ -103,14 +108,16 @@ def _points(estimate: Estimate | None) -> str:
     """``+40 points (12 to 61)``"""
     if estimate is None:
         return "—"
-    value = f"{estimate.value * 100:+.0f}".replace("-", "−")
-    low, high = (f"{end * 100:.0f}".replace("-", "−") for end in (estimate.low, estimate.high))
-    return f"{'0' if value in ('+0', '−0') else value} points ({low} to {high})"
+    value, low, high = (round(share * 100) for share in (estimate.value, estimate.low, estimate.high))
+    sign = "+" if value > 0 else ""
+    return f"{sign}{value} points ({low} to {high})".replace("-", "−")
 
 
 def _pairs(effect: FactorEffect) -> str:
     if not effect.pairs:
         return "no two runs differ in it alone."
+    if len(effect.pairs) == 1:
+        return f"the one pair of runs that differ in it alone ends {'differently' if effect.changed else 'alike'}."
     return (
         f"of {wording.count(len(effect.pairs), 'pair')} of runs that differ in it alone, "
         f"{effect.changed or 'none'} {'ends' if effect.changed == 1 else 'end'} differently."

@@ -186,3 +186,13 @@ def test_a_large_sweep_is_told_by_its_worst_cells(rendered: Rendered) -> None:
 def test_steps_that_differ_are_told_as_a_range(rendered: Rendered) -> None:
     text, _ = rendered({"env": ("sea", "hill")}, lambda t: dataclasses.replace(FROZEN, step=len(t.cell.label)))
     assert "**The freeze is a `deadlock` in `train` at steps 7 to 8.**" in text
+
+
+def test_two_runs_that_end_alike_prove_nothing_where_others_do_not(rendered: Rendered) -> None:
+    def observe(trial: Trial) -> Observation:
+        return FROZEN if trial.cell.levels["adapter"] == "on" and trial.repeat == 0 else HEALTHY
+
+    text, _ = rendered(FACTORS, observe, repeats=2)
+    assert "is the cause" not in text
+    steady, _ = rendered(FACTORS, frozen_if(adapter="on"), repeats=2)
+    assert "Neither `env` nor `envs` is the cause" in steady

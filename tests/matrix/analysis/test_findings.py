@@ -46,7 +46,7 @@ def test_the_same_place_in_two_releases_is_one_finding(swept: Swept) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        hung(ROWS[:1] + [["Market.reset", "/u/market.py", 12]] + ROWS[2:]),
+        hung([*ROWS[:1], ["Market.reset", "/u/market.py", 12], *ROWS[2:]]),
         hung(ROWS, Verdict.SPIN),
         hung(ROWS, phase="train"),
     ],

@@ -33,7 +33,8 @@ def line(question: Question, answer: Answer) -> str:
 def _right(question: Question, answer: Answer) -> str:
     if not is_right(question, answer):
         return f"WRONG, it is {' or '.join(question.verdicts)}"
-    wrong = [] if question.names_cause(answer.cause) else [f"the cause is {' or '.join(question.causes) or 'none that is known'}"]
+    cause = " or ".join(question.causes) or "none that is known"
+    wrong = [] if question.names_cause(answer.cause) else [f"the cause is {cause}"]
     if answer.verdict != HEALTHY and question.phases and answer.phase not in question.phases:
         wrong.append(f"the phase is {' or '.join(question.phases)}")
     if answer.verdict != HEALTHY and question.culprits and answer.culprit not in question.culprits:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matrix.analysis.analysis import Analysis, Result
 from reports import markdown as md
-from reports import sweep_design, sweep_limits
+from reports import remedies_text, sweep_design, sweep_limits
 from reports.sweep_conclusion import conclusion, ordered
 from reports.sweep_effects import effects
 from reports.sweep_facts import Runs
@@ -38,6 +38,7 @@ def render(analysis: Analysis, folder: Path) -> str:
         *sweep_limits.flaky(analysis),
         *sweep_limits.limits(analysis),
         *findings(analysis, runs),
+        *_remedies(analysis),
         *_claims(analysis),
         "## Run one cell again by hand",
         _by_hand(analysis, runs),
@@ -59,6 +60,27 @@ def _claims(analysis: Analysis) -> Iterator[str]:
                 ", ".join(md.code(label) for label in item.cells) or "—",
             )
             for item in analysis.claims
+        ],
+    )
+
+
+def _remedies(analysis: Analysis) -> Iterator[str]:
+    if not analysis.proofs:
+        return
+    yield "## What gets it moving"
+    yield (
+        "One example of each finding whose cause has a remedy was run again on the same seed, with nothing changed but "
+        "the remedy (`freezelab remedies` says what each one changes)."
+    )
+    yield md.table(
+        ("finding", "example", "what came of it"),
+        [
+            (
+                md.text(item.finding.signature),
+                md.code(item.example.trial.label),
+                md.text(remedies_text.proof(item.remedy)),
+            )
+            for item in analysis.proofs
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from matrix.analysis.effects import FactorEffect, LevelEffect, Target, factor_ef
 from matrix.analysis.findings import STANDS, Finding, cluster
 from matrix.analysis.flaky import FlakyCell, flaky_cells
 from matrix.analysis.interactions import PairEffect, pair_effects
+from matrix.analysis.proofs import RemedyProof, prove_all
 from matrix.analysis.rates import rates
 from matrix.analysis.regression import Regression, logistic
 from matrix.analysis.results import Pair, Result, matched_pairs
@@ -38,6 +39,8 @@ class Analysis:
     plan: Plan
     results: tuple[Result, ...]
     """In the order of the plan, or of an adaptive design's choice; a trial that is still missing has none."""
+    proofs: tuple[RemedyProof, ...] = ()
+    """What became of the remedies of what was found."""
 
     @cached_property
     def ran(self) -> tuple[Result, ...]:
@@ -165,8 +168,10 @@ def analyse_folder(folder: Path) -> Analysis:
     plan = Plan.load(folder / PLAN_FILE)
     records = read_records(folder / STORE_FILE)
     if plan.run.design == ADAPTIVE:
-        return Analysis(plan, tuple(_chosen(plan, records)))
-    return analyse(plan, {record.id: record.observation for record in records})
+        analysis = Analysis(plan, tuple(_chosen(plan, records)))
+    else:
+        analysis = analyse(plan, {record.id: record.observation for record in records})
+    return replace(analysis, proofs=tuple(prove_all(analysis.findings, records, folder)))
 
 
 def _chosen(plan: Plan, records: Iterable[Record]) -> Iterator[Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,13 @@ class Trial:
             return tuple(finish(word, told) for word in self.cell.command)
         own = (word for name, value in told.items() for word in (f"--{name}", value))
         return (str(program.resolve()), *self.cell.arguments, *own)
+
+    def with_remedy(self, remedy: str) -> Trial:
+        """The same, with nothing changed but a remedy."""
+        label = f"{self.cell.label} {REMEDY}={remedy}"
+        why = f"the same with {remedy}: does it move?"
+        levels = {**self.cell.levels, REMEDY: remedy}
+        return replace(self, cell=replace(self.cell, levels=levels, label=label, why=why))
 
     @property
     def label(self) -> str:

@@ -66,6 +66,8 @@ class RunSettings:
     """One of :data:`STOP_ON_FREEZE`."""
     timing: str = "own-cores"
     """One of :data:`TIMINGS`."""
+    verify_remedies: bool = True
+    """Whether an example of each distinct failure is run again with each remedy of its cause."""
 
     @property
     def stop_on(self) -> frozenset[Verdict]:

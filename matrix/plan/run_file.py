@@ -12,7 +12,6 @@ from matrix.plan.tables import Table
 
 ADAPTIVE = "adaptive"
 COVERING = "covering"
-FULL = "full"
 
 
 def read_run(table: Table) -> RunSettings:
@@ -24,10 +23,10 @@ def read_run(table: Table) -> RunSettings:
     table.allow_only(
         (
             *("repeats", "seeds", "jobs", "limit_s", "threads_per_cell", "expected_s", "stop_on_freeze", "timing"),
-            *("design", "strength", "max_trials", "budget_s"),
+            *("design", "strength", "max_trials", "budget_s", "verify_remedies"),
         )
     )
-    design = table.choice("design", RunSettings.design, dict.fromkeys((*DESIGN_NAMES, ADAPTIVE)))
+    design = table.choice("design", RunSettings.design, DESIGN_NAMES)
     for key, only in (("strength", COVERING), ("max_trials", ADAPTIVE), ("budget_s", ADAPTIVE)):
         if key in table.values and design != only:
             table.fail(key, f'of no use to the design {design!r}; drop it, or write design = "{only}"')
@@ -47,6 +46,7 @@ def read_run(table: Table) -> RunSettings:
         expected_s=table.seconds("expected_s", 1) if "expected_s" in given else None,
         stop_on_freeze=table.choice("stop_on_freeze", RunSettings.stop_on_freeze, STOP_ON_FREEZE),
         timing=table.choice("timing", RunSettings.timing, TIMINGS),
+        verify_remedies=table.flag("verify_remedies", default=RunSettings.verify_remedies),
     )
 
 

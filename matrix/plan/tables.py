@@ -82,6 +82,13 @@ class Table:
             self.fail(key, f"unknown {key} {value!r}; {expected_one_of(value, names)}")
         return value
 
+    def flag(self, key: str, default: bool) -> bool:
+        """``true`` or ``false``."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(key, f"expected true or false, found {value!r}; write {key} = {str(default).lower()}")
+        return value
+
     def whole(self, key: str, default: int, minimum: int) -> int:
         """A whole number of at least ``minimum``."""
         value = self.values.get(key, default)

@@ -12,6 +12,7 @@ from matrix.plan.run_file import ADAPTIVE
 from matrix.results.observation import Observation
 from matrix.results.store import Record
 from matrix.running.adaptive import AdaptiveTrials
+from matrix.running.proving import ProvingTrials
 
 _AHEAD = 1000
 """So many trials of a list may be out at once: enough to see which environments are needed, and no burden."""
@@ -93,13 +94,16 @@ def source_of(plan: Plan, records: Iterable[Record], failing: Collection[str] = 
     :param failing: ids of more cells that are known to have failed.
     """
     records = list(records)
+    source: Source
     if plan.run.design == ADAPTIVE:
-        return AdaptiveTrials(plan, records)
-    return ListedTrials(
-        plan.trials,
-        ran={record.id for record in records if record.ran},
-        failing={*failing, *failing_cells(records)},
-    )
+        source = AdaptiveTrials(plan, records)
+    else:
+        source = ListedTrials(
+            plan.trials,
+            ran={record.id for record in records if record.ran},
+            failing={*failing, *failing_cells(records)},
+        )
+    return ProvingTrials(source, plan.trials, records) if plan.run.verify_remedies else source
 
 
 def failing_cells(records: Iterable[Record]) -> set[str]:

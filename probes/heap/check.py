@@ -145,7 +145,8 @@ def _attempt(command: Sequence[str], origin: Sighting, rung: Rung, loader: Loade
     name = f"{_FOLDER}/{rung.id}"
     out = options.out / name
     try:
-        variables = rung.variables(loader, {**os.environ, **options.env})
+        given = {name: value for name, value in {**os.environ, **options.env}.items() if value is not None}
+        variables = rung.variables(loader, given)
         diagnosis = watch(
             command,
             dataclasses.replace(

@@ -10,10 +10,10 @@ from probes.causes import Finding, recognise
 from probes.verdicts import Verdict
 
 LIB = "/usr/lib/python3.11"
-MINE = [["Book.flush", "/me/book.py", 11], ["Book.put", "/me/book.py", 8], ["Env.step", "/me/env.py", 21]]
-LOCK_NATIVE = [["PyThread_acquire_lock_timed", "/usr/lib/libpython3.11.so", None], *MINE]
-CONDITION = [["Condition.wait", f"{LIB}/threading.py", 327]]
-GET = [*CONDITION, ["ApplyResult.wait", f"{LIB}/multiprocessing/pool.py", 765], *MINE]
+MINE: list[list[Any]] = [["Book.flush", "/me/book.py", 11], ["Book.put", "/me/book.py", 8], ["Env.step", "/me/env.py", 21]]
+LOCK_NATIVE: list[list[Any]] = [["PyThread_acquire_lock_timed", "/usr/lib/libpython3.11.so", None], *MINE]
+CONDITION: list[list[Any]] = [["Condition.wait", f"{LIB}/threading.py", 327]]
+GET: list[list[Any]] = [*CONDITION, ["ApplyResult.wait", f"{LIB}/multiprocessing/pool.py", 765], *MINE]
 IDLE = [
     ["Connection._recv", f"{LIB}/multiprocessing/connection.py", 395],
     ["SimpleQueue.get", f"{LIB}/multiprocessing/queues.py", 365],
@@ -30,7 +30,7 @@ def finding(
     processes: tuple[list[list[Any]], ...] = (),
     verdict: Verdict = Verdict.DEADLOCK,
     shared: bool = False,
-    **more: dict[str, Any],
+    more: dict[str, dict[str, Any]] | None = None,
 ) -> Finding:
     wait = {
         "pid": 7, "tid": 7, "kind": "lock", "call": "futex", "what": "", "threads": [], "shared": shared,
@@ -43,7 +43,7 @@ def finding(
             "pid": 7, "tid": 7, "process": "main", "wait": wait, "threads": [other] * threads,
             "processes": [{"pid": 9, "process": "process 9", "stands": True, "frames": rows} for rows in processes],
         },
-        **more,
+        **(more or {}),
     }  # fmt: skip
     if native is not None:
         details["native-stack"] = {"frames": native, "threads": 1}
@@ -67,7 +67,7 @@ def test_a_lock_that_nobody_else_can_hold_was_not_released() -> None:
         finding(MINE, native=[["do_wait", "/usr/lib/libgomp.so.1", None], *MINE]),  # a lock, but not the interpreter's
         finding(MINE),
         finding([*CONDITION, *MINE], native=LOCK_NATIVE),  # waits to be told, not to be let in
-        finding(MINE, native=LOCK_NATIVE, **{"forked-waits-on-lock": {"pid": 7, "parent": 1, "frames": MINE}}),
+        finding(MINE, native=LOCK_NATIVE, more={"forked-waits-on-lock": {"pid": 7, "parent": 1, "frames": MINE}}),
         finding(MINE, native=LOCK_NATIVE, verdict=Verdict.BLOCKED),
     ],
 )
@@ -94,5 +94,5 @@ def test_other_waits_beside_a_pool_are_not(given: Finding) -> None:
 
 def test_a_long_sleep_is_the_cause_only_where_it_was_read_from_the_call() -> None:
     slept: dict[str, Any] = {"pid": 7, "process": "main", "wait": {"kind": "sleep", "wakes_in_s": 3000.0}}
-    assert cause(finding(MINE, verdict=Verdict.BLOCKED, **{"sleeps-long": slept})) == "long-sleep"
-    assert cause(finding(MINE, verdict=Verdict.BLOCKED, sleeps=slept)) is None
+    assert cause(finding(MINE, verdict=Verdict.BLOCKED, more={"sleeps-long": slept})) == "long-sleep"
+    assert cause(finding(MINE, verdict=Verdict.BLOCKED, more={"sleeps": slept})) is None

@@ -17,7 +17,7 @@ from matrix.plan.parameters import Level, Parameter
 from matrix.plan.plan import Plan, RunSettings
 from matrix.plan.programs import import_path
 from matrix.plan.releases import Releases, UvReleases
-from matrix.plan.run_file import ADAPTIVE, FULL, read_costs, read_run, read_weights
+from matrix.plan.run_file import ADAPTIVE, read_costs, read_run, read_weights
 from matrix.plan.tables import Table, read_document
 
 KEYS = ("name", "factors", VERSIONS, "training", "constraints", "weights", "costs", "extra", "run", "claims")
@@ -57,14 +57,25 @@ def parse_plan(document: Table, parameters: Mapping[str, Parameter], releases: R
 
 def _constraints(document: Table, factors: Mapping[str, Sequence[Level]]) -> list[Constraint]:
     constraints = []
-    for at, text in enumerate(document.texts("constraints") if document.values.get("constraints", []) != [] else ()):
+    for table, key, text in _written_constraints(document):
         try:
             constraint = Constraint.parse(text)
             constraint.check(factors)
         except ValueError as error:
-            document.fail(f"constraints[{at}]", str(error))
+            table.fail(key, str(error))
         constraints.append(constraint)
     return constraints
+
+
+def _written_constraints(document: Table) -> Iterator[tuple[Table, str, str]]:
+    """Each with its place: ``constraints = ["…"]``, or ``[[constraints]]`` tables, which may stand anywhere."""
+    written = document.values.get("constraints", [])
+    if isinstance(written, list) and any(isinstance(one, dict) for one in written):
+        for table in document.tables("constraints"):
+            table.allow_only(("only", "why"))
+            yield table, "only", table.text("only")
+    elif written != []:
+        yield from ((document, f"constraints[{at}]", text) for at, text in enumerate(document.texts("constraints")))
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,7 @@ class _Cells:
         extras = [make(extra.levels, extra.told, extra.why) for extra in self._extras(ordinary)]
         seen: set[str] = set()
         empty = True
-        # An adaptive design chooses among all combinations while the sweep runs.
-        design = make_design(FULL if self.run.design == ADAPTIVE else self.run.design, self.run.strength)
+        design = make_design(self.run.design, self.run.strength)
         for assignment in design.assignments(file.factors, self._allowed if self.constraints else always):
             cell = make({**ordinary, **assignment}, assignment, None)
             # Hashing each of 100,000 cells would take longer than making them.

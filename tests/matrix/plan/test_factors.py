@@ -156,6 +156,13 @@ def test_constraints_leave_cells_out(plan_of: PlanOf) -> None:
     assert len(plan.constraints) == 2
 
 
+def test_constraints_may_be_tables_too(plan_of: PlanOf) -> None:
+    written = 'constraints = [\'env != "v3" or adapter == "on"\']\n'
+    factors = f'[factors]\nenv = ["dummy", "v3"]\nadapter = ["off", "on"]\n{SET}'
+    tables = '[[constraints]]\nonly = \'env != "v3" or adapter == "on"\'\nwhy = "known"\n'
+    assert plan_of(f"{written}{factors}") == plan_of(f"{factors}{tables}")
+
+
 def test_weights_multiply_the_repeats_of_a_level(plan_of: PlanOf) -> None:
     plan = plan_of(
         f'[factors]\nenv = ["dummy", "v3"]\nn_steps = [64, 128]\n[weights]\nenv = {{v3 = 2}}\nn_steps = {{128 = 3}}\n'
@@ -243,6 +250,8 @@ BAD = [
         ["constraints[0]:", "'env'"],
     ),
     ("constraints that are none", f"constraints = 3\n{SET}", ["constraints:", "list of texts"]),
+    ("constraint table without words", f"{SET}[[constraints]]\nwhy = 'x'", ["constraints[0].only:", "expected a text"]),
+    ("constraint table with a key", f"{SET}[[constraints]]\nolny = 'x'", ["constraints[0].olny:", "'only'?"]),
     ("no cell left", f"constraints = ['env != \"v3\"']\n{F}env = ['v3']\n{SET}", ["constraints:", "no combination"]),
     (
         "extra against a constraint",

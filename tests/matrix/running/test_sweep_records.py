@@ -89,6 +89,7 @@ def test_cells_that_failed_are_first_when_all_is_run_afresh(
     def partly(command: Sequence[str], options: WatchOptions) -> Diagnosis:
         failed = command[command.index("--adapter") + 1] == "on"
         runner.commands.append(list(command))
+        time.sleep(0.2)  # both environments are ready by then
         return Diagnosis(Verdict.SPIN if failed else Verdict.HEALTHY, 1.0, "", (), Timing(0.1))
 
     for _ in range(2):

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from matrix.analysis.analysis import Analysis, FactorEffect, Finding
-from matrix.analysis.confounding import At
 from matrix.analysis.effects import LevelEffect, strength
-from matrix.analysis.interactions import Combination, PairEffect
-from matrix.analysis.rates import Estimate, Rate
 from matrix.plan.parameters import Level
 from reports import markdown as md
+from reports import sweep_figures as fig
 from reports import sweep_limits, wording
 from reports.sweep_facts import Runs, set_up_changes, unit
+from reports.sweep_pairs import together
 
-_MAX_TOLD = 5
 _LIKELY = (
     "*likely between*: where the true share lies with a probability of 95 %, judged by these runs alone (Jeffreys "
     "interval); the fewer runs, the wider"
@@ -23,8 +21,6 @@ _AGAINST = (
     "*against the other levels*: by how many percentage points the share differs from that of all other runs, and the "
     "range for this difference (Newcombe's method)"
 )
-_MAX_PAIR_TABLES = 10
-_MAX_PAIR_ROWS = 40
 
 
 def effects(analysis: Analysis, runs: Runs) -> Iterator[str]:
@@ -46,7 +42,7 @@ def effects(analysis: Analysis, runs: Runs) -> Iterator[str]:
         yield "Outside the design:"
         yield "\n".join(f"- {md.code(effect.factor)}: {_pairs(effect)}" for effect in others)
     if tables and 0 < hits < len(analysis.design):
-        yield from _together(analysis)
+        yield from together(analysis)
         yield _regression(analysis)
     yield from _set_up(analysis, runs)
 
@@ -91,26 +87,13 @@ def _level_table(analysis: Analysis, factor: str, levels: Sequence[LevelEffect])
                 str(item.rate.trials),
                 str(item.rate.hits),
                 wording.percent(item.rate.share),
-                _range(item.rate),
-                _points(item.difference),
+                fig.likely(item.rate),
+                fig.points(item.difference),
             )
             for item in in_order
         ],
         numeric=(1, 2, 3),
     )  # fmt: skip
-
-
-def _range(rate: Rate) -> str:
-    return f"{rate.low * 100:.0f} and {rate.high * 100:.0f} %"
-
-
-def _points(estimate: Estimate | None) -> str:
-    """``+40 points (12 to 61)``"""
-    if estimate is None:
-        return "—"
-    value, low, high = (round(share * 100) for share in (estimate.value, estimate.low, estimate.high))
-    sign = "+" if value > 0 else ""
-    return f"{sign}{value} points ({low} to {high})".replace("-", "−")
 
 
 def _pairs(effect: FactorEffect) -> str:
@@ -137,78 +120,6 @@ def _p(value: float) -> str:
     return f"= {value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
-# Two at once
-
-
-def _together(analysis: Analysis) -> Iterator[str]:
-    """What two factors do together, where two vary."""
-    if not analysis.factor_pairs:
-        return
-    yield "### Two factors together"
-    looked_at = sum(len(pair.combinations) for pair in analysis.factor_pairs)
-    strong = [item for pair in analysis.factor_pairs if (item := pair.strongest) is not None and _matters(item)]
-    strong.sort(key=lambda item: -(item.interaction.low if item.interaction else 0.0))
-    if not strong:
-        yield (
-            f"Of {looked_at} combinations of two levels, none adds more than the two levels do alone, beyond what "
-            "chance would do somewhere among so many."
-        )
-    else:
-        yield (
-            f"*Beyond each alone*: by how many points more the second level raises the share where the first is there "
-            f"than where it is not. The strongest of {looked_at} combinations; *clear* is one whose range would leave "
-            "out zero even when widened for all of them (Bonferroni)."
-        )
-        yield md.table(
-            ("levels", "with both", "only the first", "only the second", "neither", "beyond each alone", "so"),
-            [
-                (
-                    f"{_at(item.first)} and {_at(item.second)}",
-                    *(_of(rate) for rate in (item.both, item.first_only, item.second_only, item.neither)),
-                    _points(item.interaction),
-                    _reading(item),
-                )
-                for item in strong[:_MAX_TOLD]
-            ],
-        )
-    yield from _every_pair(analysis)
-
-
-def _matters(item: Combination) -> bool:
-    return item.interaction is not None and item.interaction.value > 0 and (item.is_clear or item.needs_both)
-
-
-def _reading(item: Combination) -> str:
-    needs = "**needs both**" if item.needs_both else "more than each alone"
-    return needs + (", clear" if item.is_clear else ", few runs")
-
-
-def _of(rate: Rate) -> str:
-    return f"{rate.hits} of {rate.trials}"
-
-
-def _at(at: At) -> str:
-    return md.code(f"{at[0]}={at[1]}")
-
-
-def _every_pair(analysis: Analysis) -> Iterator[str]:
-    """Counts and rates of every two levels, of the strongest pairs of factors."""
-    pairs = sorted(analysis.factor_pairs, key=lambda pair: -_strength(pair))
-    rows = [
-        (_at(item.first), _at(item.second), _of(item.both), wording.percent(item.both.share), _range(item.both))
-        for pair in pairs[:_MAX_PAIR_TABLES]
-        for item in sorted(pair.combinations, key=lambda item: -item.both.share)
-    ]
-    table = md.table(("one", "other", "runs", "share", "likely between"), rows[:_MAX_PAIR_ROWS], numeric=(2, 3))
-    left = sum(len(pair.combinations) for pair in analysis.factor_pairs) - len(rows[:_MAX_PAIR_ROWS])
-    yield md.fold(f"Every two levels that ran together{f' ({left} more are left out)' if left else ''}", table)
-
-
-def _strength(pair: PairEffect) -> float:
-    best = pair.strongest
-    return best.interaction.value if best is not None and best.interaction is not None else -2.0
-
-
 def _regression(analysis: Analysis) -> str:
     found = analysis.regression
     if found.why_not is not None:
@@ -227,9 +138,6 @@ def _regression(analysis: Analysis) -> str:
     )
 
 
-# Of one finding
-
-
 def where_it_occurs(analysis: Analysis, finding: Finding) -> str:
     """How often one finding occurs at each level of the factors that vary, folded; strongest factor first."""
     found: list[tuple[str, tuple[LevelEffect, ...]]] = [
@@ -237,8 +145,8 @@ def where_it_occurs(analysis: Analysis, finding: Finding) -> str:
     ]
     found.sort(key=lambda pair: -strength(pair[1]))
     rows = [
-        (md.code(f"{factor}={item.level}"), _of(item.rate), wording.percent(item.rate.share), _range(item.rate),
-         _points(item.difference))
+        (fig.level((factor, item.level)), fig.hits(item.rate), wording.percent(item.rate.share),
+         fig.likely(item.rate), fig.points(item.difference))
         for factor, levels in found
         for item in levels
     ]  # fmt: skip

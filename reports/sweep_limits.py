@@ -1,4 +1,4 @@
-"""What a sweep can't tell: levels that it mixes up, too few runs, cells that end now so, now otherwise."""
+"""What a sweep can't tell: levels that it mixes up, too few runs, cells that do not always end alike."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from matrix.analysis.analysis import Analysis
 from matrix.analysis.confounding import At, Confounded, Relation
-from matrix.analysis.flaky import FlakyCell, Over
-from matrix.plan.parameters import Level
 from reports import markdown as md
+from reports import sweep_figures as fig
 from reports import wording
-from reports.sweep_conclusion import cell_label
 
 _WIDE = 0.5
 """An interval for a share that is wider tells little."""
 _MAX_NAMED = 8
-_MAX_FLAKY = 20
-_MAX_FOLDERS = 3
 
 
 def limits(analysis: Analysis) -> Iterator[str]:
@@ -44,7 +40,7 @@ def beside(analysis: Analysis, factor: str) -> list[str]:
     within = _within([item for item in mine if item.first[0] == factor])
     for at, others in within.items():
         rest = "" if _has_pair(analysis, at) else ", and no two runs differ in this alone"
-        told.append(f"{_at(at)} ran only with {_ats(others)}{rest}: what it does without is not known.")
+        told.append(f"{fig.level(at)} ran only with {fig.levels(others)}{rest}: what it does without is not known.")
     return [f"**Mixed up:** {' '.join(told)}"] if told else []
 
 
@@ -67,8 +63,8 @@ def _one_level(analysis: Analysis) -> Iterator[str]:
             if not result.ran and result.trial.cell.levels.get(factor) in gone
         )
         why = f" ({md.text(reasons.most_common(1)[0][0])})" if reasons else ""
-        names = wording.listed([_at((factor, level)) for level in gone[:_MAX_NAMED]])
-        rest = f", nor of {md.code(factor)} at all: only {_at((factor, ran[0]))} ran" if len(ran) == 1 else ""
+        names = wording.listed([fig.level((factor, level)) for level in gone[:_MAX_NAMED]])
+        rest = f", nor of {md.code(factor)} at all: only {fig.level((factor, ran[0]))} ran" if len(ran) == 1 else ""
         yield f"{names} did not run{why}: nothing is known of {'it' if len(gone) == 1 else 'them'}{rest}."
 
 
@@ -77,12 +73,13 @@ def _mixed_up(analysis: Analysis) -> Iterator[str]:
     within = _within(analysis.confounded)
     for at, others in list(within.items())[:_MAX_NAMED]:
         if _has_pair(analysis, at):
-            yield f"{_at(at)} ran only with {_ats(others)}: what it does with other levels of these is not known."
+            unknown = ": what it does with other levels of these is not known."
         else:
-            yield (
-                f"{_at(at)} ran only with {_ats(others)}, and no two runs differ in {md.code(at[0])} alone: what looks "
-                "like the effect of the one may be that of the other."
+            unknown = (
+                f", and no two runs differ in {md.code(at[0])} alone: what looks like the effect of the one may be "
+                "that of the other."
             )
+        yield f"{fig.level(at)} ran only with {fig.levels(others)}{unknown}"
     if len(within) > _MAX_NAMED:
         yield f"{len(within) - _MAX_NAMED} more levels ran only with certain levels of other factors."
 
@@ -95,11 +92,11 @@ def _together(items: Sequence[Confounded]) -> Iterator[str]:
             groups[item.first[0], item.second[0]].append(item)
         elif item.relation is Relation.OPPOSITE:
             yield (
-                f"{_at(item.first)} ran exactly where {_at(item.second)} did not: this sweep can't tell the one from "
-                "the lack of the other."
+                f"{fig.level(item.first)} ran exactly where {fig.level(item.second)} did not: this sweep can't tell "
+                "the one from the lack of the other."
             )
     for (one, other), found in groups.items():
-        with_what = wording.listed([f"{_at(item.first)} exactly with {_at(item.second)}" for item in found])
+        with_what = wording.listed([f"{fig.level(item.first)} exactly with {fig.level(item.second)}" for item in found])
         yield (
             f"{md.code(one)} and {md.code(other)} changed together ({with_what}): this sweep can't tell the two apart."
         )
@@ -128,7 +125,7 @@ def _never_together(analysis: Analysis) -> Iterator[str]:
     told |= {(other, one) for one, other in told}
     gone = [pair for pair in analysis.columns.never_together() if (pair[0][0], pair[1][0]) not in told]
     if gone:
-        named = wording.listed([f"{_at(one)} with {_at(other)}" for one, other in gone[:3]])
+        named = wording.listed([f"{fig.level(one)} with {fig.level(other)}" for one, other in gone[:3]])
         more = f", and {len(gone) - 3} more" if len(gone) > 3 else ""
         yield (
             f"{wording.count(len(gone), 'pair')} of levels never ran together ({named}{more}): what they do together "
@@ -145,7 +142,9 @@ def _few_runs(analysis: Analysis) -> Iterator[str]:
         if item.rate.high - item.rate.low > _WIDE
     ]
     if few:
-        named = [f"{_at(at)} ({wording.count(number, 'run')})" for number, at in sorted(few, key=lambda row: row[0])]
+        named = [
+            f"{fig.level(at)} ({wording.count(number, 'run')})" for number, at in sorted(few, key=lambda row: row[0])
+        ]
         more = f" and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
         yield (
             "Too few runs to know the share of failures to within 50 points: "
@@ -180,58 +179,3 @@ def _without_stack(analysis: Analysis) -> Iterator[str]:
             f"Of {unknown} of {wording.count(len(hangs), 'run')} that stood still no stack was stored: they are told "
             "apart by verdict, phase and function only."
         )
-
-
-# Flaky cells
-
-
-def flaky(analysis: Analysis) -> Iterator[str]:
-    """Cells that do not always end alike, as a section of its own; nothing if there are none."""
-    if not analysis.flaky:
-        return
-    yield "## Cells that do not always end alike"
-    repeats = [item for item in analysis.flaky if item.over is Over.REPEATS]
-    seeds = [item for item in analysis.flaky if item.over is Over.SEEDS]
-    if repeats:
-        yield (
-            f"{wording.count(len(repeats), 'cell')} of which runs with the same levels and the same seed end "
-            "differently: what decides is something that this sweep does not set, such as timing."
-        )
-        yield _flaky_table(analysis, repeats)
-    if seeds:
-        yield (
-            f"{wording.count(len(seeds), 'cell')} of which runs with different seeds end differently, and those with "
-            "the same seed alike, as far as they were repeated: what decides is the seed, or chance."
-        )
-        yield _flaky_table(analysis, seeds)
-
-
-def _flaky_table(analysis: Analysis, items: Sequence[FlakyCell]) -> str:
-    table = md.table(
-        ("cell", "seed", "ended as"),
-        [
-            (
-                md.code(cell_label(analysis, item.cell)),
-                str(item.seed) if item.seed is not None else f"{len({r.trial.seed for r in item.results})} seeds",
-                "; ".join(_end(item, end) for end in item.counts),
-            )
-            for item in items[:_MAX_FLAKY]
-        ],
-    )
-    more = len(items) - _MAX_FLAKY
-    return f"{table}\n\n{more} more are left out." if more > 0 else table
-
-
-def _end(item: FlakyCell, end: str) -> str:
-    """``2 × deadlock in train (cells/a, cells/b)``"""
-    runs = [result for result in item.results if (result.observation.signature or "") == end]
-    names = ", ".join(md.code(result.observation.folder or result.trial.id) for result in runs[:_MAX_FOLDERS])
-    return f"{len(runs)} × {md.text(end)} ({names}{', …' if len(runs) > _MAX_FOLDERS else ''})"
-
-
-def _at(at: tuple[str, Level]) -> str:
-    return md.code(f"{at[0]}={at[1]}")
-
-
-def _ats(levels: Sequence[At]) -> str:
-    return wording.listed([_at(at) for at in levels])

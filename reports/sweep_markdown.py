@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matrix.analysis.analysis import Analysis, Result
 from reports import markdown as md
-from reports import remedies_text, sweep_design, sweep_limits
+from reports import remedies_text, sweep_design, sweep_flaky, sweep_limits
 from reports.sweep_conclusion import conclusion, ordered
 from reports.sweep_effects import effects
 from reports.sweep_facts import Runs
@@ -35,7 +35,7 @@ def render(analysis: Analysis, folder: Path) -> str:
         *search(analysis),
         "## What each factor does",
         *(list(effects(analysis, runs)) or ["No factor has two levels that ran."]),
-        *sweep_limits.flaky(analysis),
+        *sweep_flaky.flaky(analysis),
         *sweep_limits.limits(analysis),
         *findings(analysis, runs),
         *_remedies(analysis),

@@ -196,3 +196,15 @@ def test_two_runs_that_end_alike_prove_nothing_where_others_do_not(rendered: Ren
     assert "is the cause" not in text
     steady, _ = rendered(FACTORS, frozen_if(adapter="on"), repeats=2)
     assert "Neither `env` nor `envs` is the cause" in steady
+
+
+def test_company_that_goes_with_the_failures_is_told_beside_the_flaky_cells(rendered: Rendered) -> None:
+    def observe(trial: Trial) -> Observation:
+        number = int(str(trial.cell.levels["env"])[1:])
+        return dataclasses.replace(FROZEN if trial.repeat else HEALTHY, beside=trial.repeat * 3 + number / 100)
+
+    text, _ = rendered({"env": tuple(f"e{number}" for number in range(9))}, observe, repeats=2)
+    flaky = section(text, "Cells that do not always end alike")
+    assert (
+        "The number of other trials beside it in the runs that failed was 3, in the others of the same cells" in flaky
+    )

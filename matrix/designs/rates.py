@@ -18,12 +18,14 @@ Floats = NDArray[np.float64]
 
 _RATES: Floats = np.array([0.001, 0.01, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.95, 0.999])
 """The bins' rates. The first stands for "never", the last for "always", short of certainty: a probe may err."""
-_ANY = (0.5, 0.5)
-"""Beta distribution (Jeffreys') of a rate of which nothing is known: likely near never, or near always."""
+_IF_NONE = (0.5, 1.0)
+"""Beta distribution of the one rate under "none of them": anything, and likelier rare than frequent."""
+_OTHERWISE = (1.0, 6.0)
+"""Of the rate where an explanation is not fulfilled, if anything freezes there: seldom more than one run in three."""
+_NEVER_OTHERWISE = 0.6
+"""Probability that nothing does."""
 _RAISED = (2.0, 2.0)
-"""Of the rate where the explanation is fulfilled: a cause of freezes freezes some runs, perhaps not all."""
-_NEVER_OTHERWISE = 0.8
-"""Probability that, where there is a cause, nothing freezes without it."""
+"""Of the rate where an explanation is fulfilled: a cause of freezes freezes some runs, perhaps not all."""
 _LEAST_RISE = 0.3
 """By how much the rate must rise for an explanation to be one; a smaller rise is none that a few dozen trials show."""
 
@@ -44,13 +46,12 @@ class Rates:
     @classmethod
     def believed(cls) -> Rates:
         """The prior."""
-        anything = _binned(*_ANY)
-        otherwise = (1 - _NEVER_OTHERWISE) * anything
+        otherwise = (1 - _NEVER_OTHERWISE) * _binned(*_OTHERWISE)
         otherwise[0] += _NEVER_OTHERWISE
         outside, inside = np.meshgrid(_RATES, _RATES, indexing="ij")
         if_caused = np.outer(otherwise, _binned(*_RAISED)) * (inside - outside >= _LEAST_RISE)
         if_none = np.zeros_like(if_caused)
-        if_none[:, -1] = anything
+        if_none[:, -1] = _binned(*_IF_NONE)
         needed = (if_caused > 0) | (if_none > 0)
         return cls(inside[needed], outside[needed], if_caused[needed] / if_caused.sum(), if_none[needed])
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from matrix.designs.tuples import Rows, Tuples
 
-_WORK = 40_000_000
-"""Combinations looked at before giving up, in all: one to two seconds. Counted, for a clock would make it chance."""
+_WORK = 10_000_000
+"""Combinations looked at before giving up, in all: a few seconds. Counted, for a clock would make it chance."""
 _STEPS = 6_000
 """And the most steps, which for small arrays cost the same however small."""
 

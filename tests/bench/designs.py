@@ -82,7 +82,7 @@ def main() -> None:
         _print(name, [_simulated(levels, rate, base, [levels, repeat]) for repeat in range(repeats)])
     print(
         f"found, wrong: share with a right or a wrong conclusion after {_BUDGET} trials; likeliest: with the most\n"
-        "probable explanation right by then; median, 97 %: trials to the conclusion; right: of all conclusions, however late"
+        "probable explanation right by then; median, 97 %: trials to the conclusion; right: of all conclusions"
     )
     _print_speed()
 

@@ -60,6 +60,7 @@ from reports import (
 )
 from repro.cases import catalogue
 from repro.options import parser as training_parser
+from repro.options import refuses as training_refuses
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -407,7 +408,7 @@ def _count(text: str) -> int:
 
 def _matrix(options: argparse.Namespace) -> int:
     path = options.file or (Path(DEFAULT) if Path(DEFAULT).exists() else preset())
-    plan = load_plan(path, parameters_from(training_parser()))
+    plan = load_plan(path, parameters_from(training_parser()), refuses=training_refuses)
     out = options.out or Path("runs") / path.stem
     if options.dry_run and options.cluster:
         raise UsageError("--dry-run reckons with this machine; leave --cluster out")

@@ -121,6 +121,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     return options
 
 
+def refuses(arguments: Sequence[str]) -> str | None:
+    """Why options that are good each by itself don't go together; None if they do.
+
+    :param arguments: words of the command line
+    """
+    try:
+        parse(arguments)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all options; each action's ``type`` and ``choices`` say what is allowed."""
     made = _OneLineParser(

@@ -19,22 +19,34 @@ from matrix.plan.programs import import_path
 from matrix.plan.releases import Releases, UvReleases
 from matrix.plan.run_file import ADAPTIVE, read_costs, read_run, read_weights
 from matrix.plan.tables import Table, read_document
+from matrix.plan.together import Refuses, refused
 
 KEYS = ("name", "factors", VERSIONS, "training", "constraints", "weights", "costs", "extra", "run", "claims")
 
 
-def load_plan(path: Path, parameters: Mapping[str, Parameter], releases: Releases | None = None) -> Plan:
+def load_plan(
+    path: Path,
+    parameters: Mapping[str, Parameter],
+    releases: Releases | None = None,
+    refuses: Refuses | None = None,
+) -> Plan:
     """
     Reads and checks a sweep's file.
 
     :param parameters: what the training program takes, by name.
     :param releases: asked for ranges of releases only; None asks uv.
+    :param refuses: what the training program makes of options that are good each by itself; None asks nobody.
     :raises MatrixError: the file can't be read, or something in it is not right; the message says what would be.
     """
-    return parse_plan(read_document(path), parameters, releases)
+    return parse_plan(read_document(path), parameters, releases, refuses)
 
 
-def parse_plan(document: Table, parameters: Mapping[str, Parameter], releases: Releases | None = None) -> Plan:
+def parse_plan(
+    document: Table,
+    parameters: Mapping[str, Parameter],
+    releases: Releases | None = None,
+    refuses: Refuses | None = None,
+) -> Plan:
     """As :func:`load_plan`, from a document that was read."""
     document.allow_only(KEYS)
     run = read_run(document.table("run"))
@@ -43,10 +55,15 @@ def parse_plan(document: Table, parameters: Mapping[str, Parameter], releases: R
             document.fail(key, "an adaptive design chooses its cells itself; drop this, or the design")
     file = FactorsFile(document, parameters, releases or UvReleases())
     constraints = _constraints(document, file.factors)
+    cells = tuple(_Cells(document, file, constraints, run).all())
+    if refuses and (found := refused(cells, tuple(file.factors), refuses)):
+        cell, why = found
+        where, way_out = ("factors", "leave it out by a constraint") if cell.why is None else ("extra", "change it")
+        document.fail(where, f"the training program refuses the cell {cell.label!r}: {why}; {way_out}")
     return Plan(
         name=document.text("name", document.file.stem),
         factors=file.factors,
-        cells=tuple(_Cells(document, file, constraints, run).all()),
+        cells=cells,
         run=run,
         claims=tuple(read_claims(document, file.kinds, file.level)),
         constraints=tuple(constraint.text for constraint in constraints),

@@ -6,9 +6,12 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,27 +151,54 @@ def _local_workers(number: int, threads: int) -> Iterator[Any]:
 
     slots = max(1, len(usable_cores()) // threads)
     settings = {
-        # Both would disturb what is observed: a sampling profiler in every worker, and another memory allocator.
+        # Two that would disturb what is observed: a sampling profiler in every worker, and another memory allocator.
         "distributed.worker.profile.enabled": False,
         "distributed.nanny.pre-spawn-environ": {},
+        # A worker that is started again may take its time: training programs have the cores.
+        "distributed.deploy.lost-worker-timeout": "10 minutes",
     }
-    with (
-        tempfile.TemporaryDirectory(prefix="freezelab-", ignore_cleanup_errors=True) as scratch,
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=number,
-            threads_per_worker=max(1, slots // number),
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,  # a trial is a process of its own
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-            resources={GPU: 1} if devices.has_cuda(os.environ) else {},
-            preload=[_SHIELD],
-        ) as cluster,
-    ):
+    with contextlib.ExitStack() as opened:
+        scratch = tempfile.TemporaryDirectory(prefix="freezelab-", ignore_cleanup_errors=True)
+        opened.enter_context(dask.config.set(settings))
+        with _deaf_to_ctrl_c():
+            cluster = distributed.LocalCluster(
+                n_workers=number,
+                threads_per_worker=max(1, slots // number),
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,  # a trial is a process of its own
+                local_directory=opened.enter_context(scratch),
+                silence_logs=logging.CRITICAL,
+                resources={GPU: 1} if devices.has_cuda(os.environ) else {},
+                preload=[_SHIELD],
+            )
+            opened.enter_context(cluster)
         yield cluster
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """
+    What asks us to end meanwhile is heard at the end: Dask can't be interrupted while it starts. Threads and processes
+    that begin here stay deaf to Ctrl-C, see ``shield``.
+    """
+    resource_tracker.ensure_running()  # else Python starts it later, and lets SIGINT through as it does so
+    heard: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda number, _: heard.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 @contextlib.contextmanager

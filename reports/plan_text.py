@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.environments.amounts import size_text
+from matrix.plan.kinds import UNSET
 from matrix.plan.parameters import as_word
 from matrix.plan.run_file import ADAPTIVE, COVERING
 from matrix.running.forecast import EnvironmentForecast, Forecast
@@ -22,7 +23,8 @@ def _varied(forecast: Forecast) -> Iterator[str]:
     plan = forecast.plan
     width = max((len(name) for name in plan.factors), default=0)
     for name, levels in plan.factors.items():
-        said = [as_word(level) for level in levels[:_SHOWN]]
+        variable = bool(plan.cells) and name in plan.cells[0].environ
+        said = ["unset" if variable and level is UNSET else as_word(level) for level in levels[:_SHOWN]]
         more = [f"and {len(levels) - _SHOWN} more"] if len(levels) > _SHOWN else []
         yield f"{name:{width}}  {', '.join([*said, *more])}"
     for constraint in plan.constraints:

@@ -37,7 +37,7 @@ class CellMaker:
             levels=levels,
             versions=self.libraries.of(levels),
             arguments=self.program.arguments(levels),
-            label=" ".join([self._say(name, level) for name, level in told.items()]),
+            label=" ".join([self._say(name, level) for name, level in told.items()]) or "ordinary",
             why=why,
             environ=self._environ(levels),
             command=self.program.command(levels),

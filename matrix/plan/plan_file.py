@@ -17,7 +17,7 @@ from matrix.plan.parameters import Level, Parameter
 from matrix.plan.plan import Plan, RunSettings
 from matrix.plan.programs import import_path
 from matrix.plan.releases import Releases, UvReleases
-from matrix.plan.run_file import ADAPTIVE, read_costs, read_run, read_weights
+from matrix.plan.run_file import ADAPTIVE, ONE_AT_A_TIME, read_costs, read_run, read_weights
 from matrix.plan.tables import Table, read_document
 from matrix.plan.together import Refuses, refused
 
@@ -124,6 +124,7 @@ class _Cells:
         ordinary: dict[str, Level] = {**file.program.defaults, **file.fixed}
         if THREADS not in file.factors and any(THREADS in table.values for table in self.document.tables("extra")):
             ordinary[THREADS] = self.run.threads_per_cell
+        self._check_ordinary()
         extras = [make(extra.levels, extra.told, extra.why) for extra in self._extras(ordinary)]
         seen: set[str] = set()
         empty = True
@@ -140,6 +141,17 @@ class _Cells:
             if extra.id not in seen:
                 seen.add(extra.id)
                 yield extra
+
+    def _check_ordinary(self) -> None:
+        """A design around the ordinary cell needs one."""
+        base = {name: levels[0] for name, levels in self.file.factors.items()}
+        broken = next((one.text for one in self.constraints if not one.holds(base)), None)
+        if self.run.design == ONE_AT_A_TIME and broken is not None:
+            self.document.fail(
+                "constraints",
+                f"the ordinary cell, around which the design goes, breaks {broken!r}; "
+                "the first level of each factor is the ordinary one: list another one first",
+            )
 
     def _allowed(self, assignment: Assignment) -> bool:
         return all(constraint.holds(assignment) for constraint in self.constraints)

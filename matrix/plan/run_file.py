@@ -12,6 +12,7 @@ from matrix.plan.tables import Table
 
 ADAPTIVE = "adaptive"
 COVERING = "covering"
+ONE_AT_A_TIME = "one-at-a-time"
 
 
 def read_run(table: Table) -> RunSettings:

@@ -100,6 +100,10 @@ def test_a_single_set_is_every_cells_without_being_a_factor(plan_of: PlanOf) -> 
     assert plan.cells[0].label == "env=dummy"
 
 
+def test_without_factors_there_is_the_ordinary_cell(plan_of: PlanOf) -> None:
+    assert [cell.label for cell in plan_of(SET).cells] == ["ordinary"]
+
+
 def test_a_set_may_hold_a_date_only_where_packages_are_listed(plan_of: PlanOf) -> None:
     plan = plan_of('[factors]\npackages.tiny = ["1.0"]\n[versions.x]\nexclude-newer = 2025-01-01\n')
     assert plan.cells[0].versions.requirements == ("tiny==1.0",)
@@ -250,6 +254,11 @@ BAD = [
         ["constraints[0]:", "'env'"],
     ),
     ("constraints that are none", f"constraints = 3\n{SET}", ["constraints:", "list of texts"]),
+    (
+        "no ordinary cell",
+        f"constraints = ['env != \"v3\"']\n{F}env = ['v3', 'dummy']\n{SET}[run]\ndesign = 'one-at-a-time'",
+        ["constraints:", "the ordinary cell", "list another one first"],
+    ),
     ("constraint table without words", f"{SET}[[constraints]]\nwhy = 'x'", ["constraints[0].only:", "expected a text"]),
     ("constraint table with a key", f"{SET}[[constraints]]\nolny = 'x'", ["constraints[0].olny:", "'only'?"]),
     ("no cell left", f"constraints = ['env != \"v3\"']\n{F}env = ['v3']\n{SET}", ["constraints:", "no combination"]),

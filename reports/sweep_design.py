@@ -29,6 +29,9 @@ def what_was_run(analysis: Analysis) -> Iterator[str]:
         ("factor", "levels"),
         [(md.code(name), ", ".join(md.code(level) for level in levels)) for name, levels in plan.factors.items()],
     )
+    if plan.constraints:
+        yield "Left out is what breaks one of these constraints:"
+        yield "\n".join(f"- {md.code(constraint)}" for constraint in plan.constraints)
     sets = {cell.versions.name: cell.versions for cell in plan.cells}
     yield md.table(
         ("library set", "Python", "requirements"),
@@ -49,14 +52,17 @@ def what_was_run(analysis: Analysis) -> Iterator[str]:
 
 def _design(plan: Plan) -> str:
     """The design in a clause."""
-    if plan.run.design == "full":
+    name = plan.run.design
+    if name == "full":
         return "every combination of the levels below"
-    if plan.run.design == "covering":
-        many = plan.run.strength
+    if name in ("pairwise", "covering"):
+        many = 2 if name == "pairwise" else plan.run.strength
         return f"so chosen that any {many} levels of different factors meet in at least one of them (a covering array)"
-    if plan.run.design == "adaptive":
+    if name == "one-at-a-time":
+        return "one with the first level of each factor, and for each other level one that differs in it alone"
+    if name == "adaptive":
         return "what an adaptive search may choose from, of which each run was chosen by what the runs before had shown"
-    return f"chosen by the design {md.code(plan.run.design)}"
+    return f"chosen by the design {md.code(name)}"
 
 
 def _rounds(plan: Plan) -> str:

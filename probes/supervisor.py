@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
@@ -68,6 +69,7 @@ class Supervised:
             raise CommandNotFoundError(f"cannot start {command[0]!r}: {reason}") from error
         self.pid = self._process.pid
         self.started_ns = time.monotonic_ns()
+        self._end = _handle_of(self.pid)
         if cpus:
             with suppress(OSError):
                 os.sched_setaffinity(self.pid, cpus)
@@ -81,8 +83,14 @@ class Supervised:
 
     def wait(self, timeout_s: float) -> None:
         """Returns when the command has ended, or after the time given."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_s)
+        if self._end is None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)  # which asks again and again
+        elif self._process.poll() is None:
+            poller = select.poll()
+            poller.register(self._end, select.POLLIN)
+            poller.poll(timeout_s * 1000)
+            self._process.poll()
 
     def pump(self) -> None:
         """Passes new output on."""
@@ -153,5 +161,16 @@ class Supervised:
             self.end(grace_s=0.2)
             raise
         self._process.wait()
+        if self._end is not None:
+            os.close(self._end)
+            self._end = None
         self.out.close()
         self.err.close()
+
+
+def _handle_of(pid: int) -> int | None:
+    """A descriptor that can be waited on for the end of our child; None where the system has none (Linux < 5.3)."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None

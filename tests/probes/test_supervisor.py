@@ -50,6 +50,11 @@ def running(pid: int) -> bool:
     return reading is not None and reading.state != "Z"
 
 
+def handles_open() -> int:
+    """How many handles of processes we hold."""
+    return sum("pidfd" in str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+
+
 def marked_by(flight: Path) -> list[int]:
     """Processes that run and have that folder in their environment: all that came of one command."""
     mark = f"{layout.FOLDER_VARIABLE}={flight}".encode()
@@ -183,6 +188,24 @@ def test_a_polite_command_is_asked_first(
     assert child.exit_status() == 3
     child.close()
     assert (tmp_path / "stdout.log").read_text() == "ready\nsaved\n"
+
+
+@pytest.mark.parametrize("handles", [True, False])
+def test_waiting_ends_with_the_command(handles: bool, supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    if not handles:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    before = handles_open()
+    child = supervise(sys.executable, "-c", "import time; time.sleep(0.3)")
+    child.wait(0.01)
+    assert child.exit_status() is None
+    child.wait(3600)
+    assert child.exit_status() == 0
+    child.wait(3600)
+    child.close()
+    assert handles_open() == before
 
 
 def test_closing_twice_or_after_the_end_does_no_harm(supervise: Supervise) -> None:

@@ -3,10 +3,13 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matrix.plan.lock_files import LockFileError, read_lock
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 PINNED = st.tuples(st.sampled_from(["torch", "numpy", "sb3-contrib"]), st.sampled_from(["1.0", "2.5.1+cpu"])).map(
     "==".join
@@ -20,12 +23,14 @@ def test_comments_and_continued_lines_are_taken_out() -> None:
     assert read_lock(text) == "torch==2.7.1 --hash=sha256:ab --hash=sha256:cd\nnumpy==2.1\n"
 
 
+@UNHURRIED
 @given(st.lists(PINNED, min_size=1), st.data())
 def test_two_files_that_pin_the_same_are_the_same_lock(lines: list[str], data: st.DataObject) -> None:
     noisy = [line for pinned in lines for line in (data.draw(NOISE), f"{pinned}  {data.draw(NOISE)}".rstrip())]
     assert read_lock("\n".join(noisy)) == read_lock("\n".join(lines)) == "\n".join(lines) + "\n"
 
 
+@UNHURRIED
 @given(st.text())
 def test_any_text_is_a_lock_or_is_refused(text: str) -> None:
     with contextlib.suppress(LockFileError):

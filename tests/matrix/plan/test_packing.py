@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matrix.plan.cells import Cell, VersionSet
 from matrix.plan.packing import pack_cells, unpack_cells
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 LEVELS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=4))
 SETS = st.builds(
@@ -33,6 +36,7 @@ def typed(cell: Cell) -> list[tuple[str, type]]:
     return sorted((name, type(level)) for name, level in cell.levels.items())
 
 
+@UNHURRIED
 @given(st.lists(CELLS, max_size=6))
 def test_cells_survive_being_packed(cells: list[Cell]) -> None:
     again = unpack_cells(json.loads(json.dumps(pack_cells(cells))))

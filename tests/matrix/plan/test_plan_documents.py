@@ -98,7 +98,7 @@ def toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(document=DOCUMENTS)
 def test_whatever_is_written_gives_a_plan_or_one_line(
     parameters: Mapping[str, Parameter], tmp_path: Path, document: dict[str, Any]

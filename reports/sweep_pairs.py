@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from matrix.analysis.analysis import Analysis
 from matrix.analysis.interactions import Combination, PairEffect
@@ -11,6 +11,7 @@ from reports import sweep_figures as fig
 from reports import wording
 
 _MAX_TOLD = 5
+_MAX_ALIASES = 3
 _MAX_PAIR_TABLES = 10
 _MAX_PAIR_ROWS = 40
 
@@ -46,6 +47,7 @@ def together(analysis: Analysis) -> Iterator[str]:
                 for item in strong[:_MAX_TOLD]
             ],
         )
+        yield from _aliases(analysis, strong[:_MAX_TOLD])
     yield from _every_pair(analysis)
 
 
@@ -56,6 +58,24 @@ def _matters(item: Combination) -> bool:
 def _reading(item: Combination) -> str:
     needs = "**needs both**" if item.needs_both else "more than each alone"
     return needs + (", clear" if item.is_clear else ", few runs")
+
+
+def _aliases(analysis: Analysis, shown: Sequence[Combination]) -> Iterator[str]:
+    """Other levels that exactly the same runs have as those with a combination that is told of."""
+    columns = analysis.columns
+    for item in shown:
+        own = dict([item.first, item.second])
+        others = [
+            levels for levels in columns.explanations(columns.of[item.first] & columns.of[item.second]) if levels != own
+        ]
+        if others:
+            named = [fig.levels(list(levels.items())) for levels in others[:_MAX_ALIASES]]
+            more = len(others) - len(named)
+            listed = wording.listed([*named, f"{more} more"] if more else named, "or with")
+            yield (
+                f"**Mixed up:** the runs with {fig.levels([item.first, item.second])} are exactly those with {listed}: "
+                "this sweep can't tell which of these it is."
+            )
 
 
 def _every_pair(analysis: Analysis) -> Iterator[str]:

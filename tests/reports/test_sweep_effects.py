@@ -208,3 +208,17 @@ def test_company_that_goes_with_the_failures_is_told_beside_the_flaky_cells(rend
     assert (
         "The number of other trials beside it in the runs that failed was 3, in the others of the same cells" in flaky
     )
+
+
+def test_two_levels_that_ran_exactly_where_others_did_are_said_to(rendered: Rendered) -> None:
+    # Half of 2 × 2 × 2: the third factor follows from the other two.
+    factors = {"a": (0, 1), "b": (0, 1), "c": (0, 1)}
+    text, _ = rendered(
+        factors, frozen_if(a=1, b=1), where=lambda at: (at["a"] != at["b"]) == (at["c"] == 1), repeats=8
+    )  # fmt: skip
+    effects = section(text, "What each factor does")
+    assert "**needs both**, clear" in effects
+    assert (
+        "the runs with `a=1` and `b=1` are exactly those with `a=1` and `c=0` or with `b=1` and `c=0`: this sweep can't "
+        "tell which of these it is."
+    ) in effects

@@ -219,6 +219,6 @@ def test_two_levels_that_ran_exactly_where_others_did_are_said_to(rendered: Rend
     effects = section(text, "What each factor does")
     assert "**needs both**, clear" in effects
     assert (
-        "the runs with `a=1` and `b=1` are exactly those with `a=1` and `c=0` or with `b=1` and `c=0`: this sweep can't "
-        "tell which of these it is."
+        "the runs with `a=1` and `b=1` are exactly those with `a=1` and `c=0` or with `b=1` and `c=0`: this sweep "
+        "can't tell which of these it is."
     ) in effects

@@ -50,8 +50,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the probes cost, in paired runs as ratios, and how soon a freeze is told."""
+    """Measure what the probes and a sweep cost, how soon a freeze is told, and what a killed sweep loses."""
     _install(session, "test", "training")
     session.run("python", "-m", "tests.bench.overhead", *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "tests.bench.detection")
+        session.run("python", "-m", "tests.bench.sweep", "--cells", "1000")
+        session.run("python", "-m", "tests.bench.sweep", "--kills", "100")

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matrix.environments.cache import BuildError, CellEnvironment, Lock, Unsatisfiable, UvEnvironments
 from matrix.environments.mirrors import uv_settings
@@ -282,6 +284,27 @@ BOXED = """\
 def test_an_older_uv_draws_a_box_around_the_same() -> None:
     assert Answer(1, "", BOXED).unbuildable
     assert Answer(1, "", BOXED).reason.startswith("broken==1.0 can't be built: RuntimeError: needs CUDA 9")
+
+
+_SAID = (
+    "[stderr]",
+    "[stdout]",
+    "      [stderr]",
+    "",
+    "   ",
+    "      x",
+    "Failed to build `a==1`",
+    "hint: x",
+    "Traceback",
+)
+
+
+@given(st.lists(st.one_of(st.sampled_from(_SAID), st.text(max_size=12))))
+def test_whatever_a_build_says_there_is_one_line_of_reason(lines: list[str]) -> None:
+    reason = Answer(1, "", "\n".join(["error: The build backend returned an error", *lines])).reason
+    assert " can't be built: " in reason
+    assert len(reason) <= 400
+    assert "\n" not in reason
 
 
 def test_the_torch_backend_goes_to_uv_and_with_the_lock(tmp_path: Path) -> None:

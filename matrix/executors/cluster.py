@@ -204,7 +204,8 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What Dask would tell of workers that come and go is told by the sweep, in its own words."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application")]
+    known = [*logging.root.manager.loggerDict, "distributed", "tornado.application"]
+    loggers = [logging.getLogger(name) for name in known if name.partition(".")[0] in ("distributed", "tornado")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

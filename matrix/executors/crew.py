@@ -79,17 +79,20 @@ class Crew:
         self._looked_at_s = now_s
         joined, left = [], [address for address in self.members if address not in workers]
         for address, worker in workers.items():
+            gpus = int((worker.get("resources") or {}).get(GPU, 0))
             if (member := self.members.get(address)) is None:
                 joined.append(address)
                 self.members[address] = Member(
                     address,
                     str(worker.get("host") or address),
                     max(1, int(worker["nthreads"])),
-                    int((worker.get("resources") or {}).get(GPU, 0)),
+                    gpus,
                     now_s,
                     worker["last_seen"],
                 )
-            elif worker["last_seen"] != member.heartbeat:
+                continue
+            member.gpus = gpus
+            if worker["last_seen"] != member.heartbeat:
                 member.heartbeat, member.alive_at_s = worker["last_seen"], now_s
         for address in left:
             del self.members[address]

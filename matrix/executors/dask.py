@@ -207,11 +207,8 @@ class DaskExecutor:
         error = carrier.exception() if carrier.status == "error" else None
         self._dispatcher.failed(key, None if isinstance(error, distributed.KilledWorker) else error)
 
-    def _scheduler_gone(self, error: Exception) -> None:
-        self._gone = MatrixError(
-            f"the cluster's scheduler is gone ({type(error).__name__}: {error}); "
-            "the same command goes on where this one stopped"
-        )
+    def _scheduler_gone(self) -> None:
+        self._gone = MatrixError("the cluster's scheduler is gone; the same command goes on where this one stopped")
         self._all_said.set()
 
     # Dask's thread
@@ -226,10 +223,10 @@ class DaskExecutor:
         while not self._ended.is_set():
             try:
                 workers = dict(self._client.scheduler_info(n_workers=-1)["workers"])
-            except Exception as error:  # noqa: BLE001 - whatever it is, we can't see the cluster
+            except Exception:  # noqa: BLE001 - whatever it is, we can't see the cluster
                 failing_since_s = failing_since_s or time.monotonic()
                 if time.monotonic() - failing_since_s > self._patience.silence_s or self._client.status == "closed":
-                    self._inbox.put(partial(self._scheduler_gone, error))
+                    self._inbox.put(self._scheduler_gone)
             else:
                 failing_since_s = None
                 self._inbox.put(partial(self._crew_is, workers))

@@ -166,9 +166,11 @@ class Plan:
             raise ValueError(f"not a {SCHEMA} document: {error!r}") from error
 
     def save(self, path: Path) -> None:
-        """Writes ``plan.json``."""
+        """Writes ``plan.json``: all of it, or it stays as it was."""
         parts = (f"{json.dumps(key)}: {json.dumps(one, ensure_ascii=False)}" for key, one in self.to_json().items())
-        path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+        growing = path.with_name(f".{path.name}.part")
+        growing.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+        growing.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Plan:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from matrix.executors import Allotment, LocalExecutor, Needs, usable_cores
 from matrix.results.observation import Observation, Outcome
@@ -216,3 +219,42 @@ def test_what_was_cancelled_is_not_run() -> None:
         bench.let_go("a", "d")
         waiting[2].result(10)
     assert bench.order == ["a", "d"]
+
+
+NEEDS = st.builds(
+    Needs,
+    cores=st.sampled_from([None, 1, 2, 3, 9]),
+    gpu=st.sampled_from([None, None, "cuda", "cuda:0", "cuda:1", "mps"]),
+    memory_bytes=st.integers(0, 12),
+)
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(asked=st.lists(NEEDS, max_size=12))
+def test_whatever_is_asked_for_nothing_is_given_twice_and_all_is_run(asked: list[Needs]) -> None:
+    lock = threading.Lock()
+    running: list[tuple[Needs, Allotment]] = []
+    wrong: list[str] = []
+
+    def check() -> None:
+        cores = [core for _, given in running for core in given.cores]
+        named = [needs.gpu for needs, _ in running if needs.gpu not in (None, "cuda")]
+        any_of = [given.gpu for needs, given in running if needs.gpu == "cuda"]
+        taken = [f"cuda:{gpu}" for gpu in any_of] + named
+        memory = sum(needs.memory_bytes for needs, _ in running)
+        if len(set(cores)) < len(cores) or len(set(taken)) < len(taken) or (len(running) > 1 and memory > 10):
+            wrong.append(str(running))
+
+    def task(needs: Needs, given: Allotment) -> Observation:
+        with lock:
+            running.append((needs, given))
+            check()
+        time.sleep(0.001)
+        with lock:
+            running.remove((needs, given))
+        return DONE
+
+    with LocalExecutor(None, 1, range(4), gpus=("0", "1"), free=lambda: 10) as executor:
+        futures = [executor.submit(partial(task, needs), partial(replace, needs)) for needs in asked]
+        assert [future.result(30).outcome for future in futures] == [Outcome.RAN] * len(asked)
+    assert wrong == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +136,20 @@ def test_a_sweep_of_which_nothing_can_be_had_ends(
 ) -> None:
     sweep(plan_of(FACTORS), environments=ready_environments({n: Unsatisfiable("no") for n in ("old", "new")}))
     assert runner.ran == []
+
+
+def test_what_ended_in_the_moment_of_a_kill_is_not_run_again(
+    plan_of: PlanOf, sweep: Callable[..., SweepResult], runner: Planted, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    sweep(plan_of(FACTORS + "max_trials = 3\n"))
+    (lost,) = runner.ran[-1:]
+    with closing(sqlite3.connect(out / "sweep.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM trials WHERE id = ?", (lost,))
+    folder = out / "cells" / lost
+    folder.mkdir(parents=True)
+    diagnosis = Diagnosis(Verdict.HEALTHY, 1.0, "as planted", (), Timing(0.1))
+    (folder / "diagnosis.json").write_text(json.dumps(diagnosis.to_json()))
+    sweep(plan_of(FACTORS + "max_trials = 6\n"))
+    assert runner.ran.count(lost) == 1
+    assert len(read_records(out / "sweep.sqlite")) == 6

@@ -9,7 +9,7 @@ from rich.console import Console
 from matrix.plan.plan import Plan
 from matrix.results.observation import Observation, Outcome
 from matrix.running.progress import Progress
-from matrix.running.view import LiveView, PlainView, view_for
+from matrix.running.view import LiveView, PlainView, duration, view_for
 from probes.verdicts import Verdict
 
 SLOW = Observation(Outcome.RAN, verdict=Verdict.SLOW_PHASE, summary="stands in train", wall_s=30.0)
@@ -74,3 +74,27 @@ def test_a_trial_that_was_ended_counts_as_not_done(plan: Plan) -> None:
 
 def test_a_file_gets_plain_lines() -> None:
     assert isinstance(view_for(io.StringIO()), PlainView)
+
+
+def test_an_open_total_is_left_out(plan: Plan) -> None:
+    stream, progress = io.StringIO(), Progress(total=None, done=3)
+    view = PlainView(stream)
+    view.begin(progress)
+    progress.finished(plan.trials[0], SLOW)
+    view.finished(plan.trials[0], SLOW)
+    assert stream.getvalue().startswith("[4] ")
+    assert progress.left_s is None
+
+
+def test_what_ended_before_a_sweep_was_stopped_is_counted(plan: Plan) -> None:
+    progress = Progress(total=8, done=2, slots=1, earlier=[SLOW, SLOW])
+    progress.finished(plan.trials[2], SLOW)
+    assert progress.outcomes == {"slow-phase": 3}
+    assert progress.left_s == pytest.approx(5 * 30.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")]
+)
+def test_durations_are_told_in_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -42,6 +42,8 @@ def fill(word: str, values: Mapping[str, str]) -> str:
 
 def finish(word: str, values: Mapping[str, str]) -> str:
     """Puts in the rest, and makes single braces of doubled ones."""
-    if "{" not in word and "}" not in word:
-        return word
-    return _PIECE.sub(lambda found: values.get(found[1] or "", found[0][:1] if found[1] is None else found[0]), word)
+
+    def put(found: re.Match[str]) -> str:
+        return found[0][0] if found[1] is None else values.get(found[1], found[0])
+
+    return _PIECE.sub(put, word)

@@ -2,24 +2,35 @@
 Which releases of a package a range such as ``>=2.7,<2.9`` stands for.
 
 The resolver itself is asked, one release after the other: so what counts as a release is what a cell could get, with
-the same indexes, mirrors, wheel folders, certificates and dates.
+the same indexes, mirrors, wheel folders, certificates and dates. What it said is kept for when nobody answers: a sweep
+whose environments are built goes on without a network.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from matrix.environments.layout import default_cache
 from matrix.environments.uv import Uv
+from matrix.plan.cells import digest
 
 MOST = 40
 """A range may stand for at most so many releases: each is an environment of its own."""
+
+
+_FOLDER = "releases"
+"""In the cache's folder."""
 
 
 class ReleasesError(ValueError):
@@ -44,12 +55,18 @@ class Releases(Protocol):
         ...
 
 
+class _NotListedError(ReleasesError):
+    """Nobody answered."""
+
+
 @dataclass
 class UvReleases:
     """Asks uv, and remembers."""
 
     uv: Uv | None = None
     """None is looked for when it is first needed."""
+    cache: Path | None = None
+    """Of environments; None is the user's."""
     _known: dict[tuple[str, str, str, str | None], str | None] = field(default_factory=dict)
 
     def __call__(
@@ -57,6 +74,20 @@ class UvReleases:
     ) -> tuple[str, ...]:
         """See :class:`Releases`."""
         pythons = tuple(pythons)
+        key = digest([package, str(wanted), pythons, exclude_newer])
+        kept = (self.cache or default_cache()) / _FOLDER / f"{key}.json"
+        try:
+            found = self._all(package, wanted, pythons, exclude_newer)
+        except _NotListedError:
+            if (earlier := _read(kept)) is None:
+                raise
+            return earlier
+        _write(kept, found)
+        return found
+
+    def _all(
+        self, package: str, wanted: SpecifierSet, pythons: tuple[str, ...], exclude_newer: str | None
+    ) -> tuple[str, ...]:
         found = {release for python in pythons for release in self._each(package, wanted, python, exclude_newer)}
         if not found:
             near = self._nearest(package, wanted, pythons, exclude_newer)
@@ -118,5 +149,20 @@ class UvReleases:
             return None
         pinned = [line.partition("==")[2].split() for line in answer.stdout.splitlines() if "==" in line]
         if answer.returncode != 0 or not pinned:
-            raise ReleasesError(f"its releases can't be listed: {answer.reason or 'uv named none'}")
+            raise _NotListedError(f"its releases can't be listed: {answer.reason or 'uv named none'}")
         return Version(pinned[0][0]).public
+
+
+def _read(path: Path) -> tuple[str, ...] | None:
+    try:
+        return tuple(str(Version(one)) for one in json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(path: Path, releases: Iterable[str]) -> None:
+    with contextlib.suppress(OSError):  # it is asked again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        growing = path.with_name(f".{path.name}.{os.getpid()}")
+        growing.write_text(json.dumps(list(releases)), encoding="utf-8")
+        growing.replace(path)

@@ -143,6 +143,19 @@ def test_an_index_that_does_not_answer_is_no_empty_range(only_wheels: Mapping[st
         unreachable("many", SpecifierSet(">=1"), [PYTHON], None)
 
 
+def test_what_was_listed_once_is_known_without_a_network(
+    from_index: UvReleases, only_wheels: Mapping[str, str], tmp_path: Path
+) -> None:
+    found = from_index("many", SpecifierSet(">=1.1"), [PYTHON], None)
+    settings = {name: value for name, value in only_wheels.items() if name not in ("PIP_NO_INDEX", "PIP_FIND_LINKS")}
+    settings |= {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    settings |= {"UV_CACHE_DIR": str(tmp_path / "another")}
+    unreachable = UvReleases(Uv(settings=uv_settings(settings)))
+    assert unreachable("many", SpecifierSet(">=1.1"), [PYTHON], None) == found
+    with pytest.raises(ReleasesError, match="can't be listed"):
+        unreachable("many", SpecifierSet(">=2"), [PYTHON], None)
+
+
 def test_a_range_with_too_many_releases_is_to_be_narrowed(
     from_folder: UvReleases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -365,13 +365,27 @@ def test_whatever_happens_every_trial_ends_once(seed: int, trials: int, interrup
     chance = random.Random(seed)  # noqa: S311
     world = World()
     futures = [world.submit(n, chance.choice(["cpu", "cpu", "cuda"]), chance.choice([1, 2])) for n in range(trials)]
+
+    def tell() -> None:
+        for key in world.under_way():
+            world.tell(key, chance.choice(["environment", RUNNING, OVER]))
+
+    def answer(keys: list[str]) -> None:
+        for key in keys:
+            world.dispatcher.landed(key)
+
+    def fail() -> None:
+        for key in world.under_way()[-1:]:
+            del world.sent[key]
+            world.dispatcher.failed(key, None)
+
     happenings: list[Callable[[], None]] = [
         lambda: world.have(*chance.sample([A, B, C], chance.randint(0, 3)), threads=2, gpus=chance.choice([0, 1])),
         lambda: world.later(chance.choice([0.1, 3, 130]), silent=tuple(chance.sample([A, B, C], 1))),
-        lambda: [world.tell(key, chance.choice(["environment", RUNNING, OVER])) for key in world.under_way()] and None,
-        lambda: [world.dispatcher.landed(key) for key in world.under_way()[:1]] and None,
-        lambda: [world.dispatcher.landed(key) for key in world.recalled[-1:]] and None,
-        lambda: [world.sent.pop(key) and world.dispatcher.failed(key, None) for key in world.under_way()[-1:]] and None,
+        lambda: answer(world.under_way()[:1]),
+        lambda: answer(world.recalled[-1:]),
+        tell,
+        fail,
     ]
     for _ in range(chance.randint(0, 60)):
         chance.choice(happenings)()

@@ -66,6 +66,14 @@ def test_the_list_can_be_had_as_json(two: list[str], said: Callable[..., str]) -
     assert document["held"] == sum(entry["frees"] for entry in document["environments"])
 
 
+def test_help_shows_how_to_prune_and_what_the_limit_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        freezelab.main(["envs", "--help"])
+    text, _, examples = capsys.readouterr().out.partition("examples:")
+    assert "FREEZELAB_ENVS_LIMIT (40.0 GB unless it is set" in text
+    assert "freezelab envs prune --to 10GB --dry-run" in examples
+
+
 def test_an_empty_cache_is_told(said: Callable[..., str]) -> None:
     assert said() == f"no environments in {default_cache()}\n"
     assert said("prune") == "0 of 0 environments, 0 B freed\n"

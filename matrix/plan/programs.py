@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -125,7 +125,7 @@ def read_program(training: Table, parameters: Mapping[str, Parameter]) -> Progra
             training.fail(COMMAND, 'a module\'s name is to follow "-m"; write ["-m", "mypackage.train", …]')
         return Script(words, frozenset(names))
     script = _folder(training) / words[0]
-    if not script.is_file():
+    if not _is_there(script, Path.is_file):
         training.fail(
             COMMAND,
             f"{words[0]!r} is no file beside {training.file.name}; the first word is a Python script, or -m for a "
@@ -165,7 +165,8 @@ def import_path(training: Table) -> str | None:
     listed = training.texts(PATH) if isinstance(given, list) else (training.text(PATH),)
     folders = []
     for name in listed:
-        if "\0" in name or not (folder := _folder(training) / name).is_dir():
+        folder = _folder(training) / name
+        if not _is_there(folder, Path.is_dir):
             training.fail(PATH, f"{name!r} is no folder beside {training.file.name}; name the one that holds modules")
         folders.append(str(folder))
     return os.pathsep.join(folders)
@@ -174,3 +175,11 @@ def import_path(training: Table) -> str | None:
 def _folder(training: Table) -> Path:
     """What names of files are relative to."""
     return training.file.absolute().parent
+
+
+def _is_there(path: Path, test: Callable[[Path], bool]) -> bool:
+    """False for what can be the name of no file, too."""
+    try:
+        return test(path)
+    except (OSError, ValueError):
+        return False

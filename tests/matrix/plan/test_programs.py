@@ -93,6 +93,8 @@ def test_the_run_is_told_what_the_file_says(plan_of: PlanOf, script: Path) -> No
 BAD = [
     ("no words", '"train.py"', "", "", ["training.command:", "list of texts"]),
     ("missing script", '["trian.py"]', "", "", ["training.command:", "'trian.py' is no file beside sweep.toml"]),
+    ("name of no file", f'["{"x" * 300}.py"]', "", "", ["training.command:", "is no file beside"]),
+    ("folder of no name", '["train.py"]', "", f'path = "{"x" * 300}"', ["training.path:", "is no folder beside"]),
     ("interpreter named", '["python", "train.py"]', "", "", ["'python' is no file", "interpreter is the cell's own"]),
     ("no module", '["-m"]', "", "", ["training.command:", 'to follow "-m"']),
     ("brace alone", '["train.py", "{"]', "", "", ["training.command:", "{{ for a brace"]),

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from matrix.analysis.analysis import Analysis, Finding, Result
+from matrix.analysis.analysis import Analysis, Finding
 from matrix.analysis.findings import STANDS
-from matrix.plan.cells import Cell
 from matrix.plan.parameters import Level
 from probes import causes
 from probes.verdicts import Verdict
 from reports import markdown as md
 from reports import wording
-from reports.sweep_facts import Run, Runs, irrelevant, multiples, pace, set_up_changes, stood_still_at, strikes, unit
+from reports.sweep_facts import (
+    Run,
+    Runs,
+    irrelevant,
+    multiples,
+    pace,
+    set_up_changes,
+    stood_still_at,
+    strikes,
+    unit,
+    unseen,
+)
+from reports.sweep_figures import label
 from reports.sweep_search import sentence
 
 _MAX_CHANGES = 6
@@ -44,6 +55,13 @@ def conclusion(analysis: Analysis, runs: Runs) -> str:
             paragraphs.append(f"{wording.count(more, 'more kind')} of failure {_is(more)} told under Findings.")
         extras = " ".join(_of_extras(analysis))
         paragraphs += [extras] if extras else []
+    blind = len(unseen(analysis))
+    if blind:
+        paragraphs.append(
+            f"**But of {blind} of the {len(analysis.ran)} runs nothing could be seen**, no step and no phase, until "
+            "the time limit ended them: they count as healthy because nothing speaks against it, and may well have "
+            "stood still."
+        )
     if analysis.search is not None:
         paragraphs.append(md.text(sentence(analysis.search)))
     rest = " ".join(_not_run(analysis))
@@ -226,17 +244,3 @@ def _not_run(analysis: Analysis) -> Iterator[str]:
 def first_line(message: str) -> str:
     lines = message.strip().splitlines()
     return lines[0].rstrip(": ") if lines else ""
-
-
-def label(analysis: Analysis, result: Result) -> str:
-    """The trial's label without the levels that all trials that ran have in common."""
-    return _short(analysis, result.trial.label)
-
-
-def cell_label(analysis: Analysis, cell: Cell) -> str:
-    """The same of a cell's."""
-    return _short(analysis, cell.label)
-
-
-def _short(analysis: Analysis, name: str) -> str:
-    return " ".join(word for word in name.split(" ") if word not in analysis.common) or name

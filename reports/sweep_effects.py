@@ -72,7 +72,13 @@ def _introduction(analysis: Analysis) -> str:
             "every run counts for itself: where the runs of a cell always end alike, they tell less than their number, "
             "and the ranges and p are too small"
         )
-    return f"{counted}; the strongest factor comes first.\n\n" + "\n".join(f"- {note}" for note in notes)
+    kinds = sum(finding.verdict.is_failure and finding.in_design for finding in analysis.findings)
+    together = (
+        f" {kinds} different failures are counted together here; under Findings, each has a table of its own."
+        if says is None and kinds > 1
+        else ""
+    )
+    return f"{counted}; the strongest factor comes first.{together}\n\n" + "\n".join(f"- {note}" for note in notes)
 
 
 def _level_table(analysis: Analysis, factor: str, levels: Sequence[LevelEffect]) -> str:

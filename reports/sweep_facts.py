@@ -102,6 +102,19 @@ def strikes(analysis: Analysis, finding: Finding) -> Strikes:
     return Strikes(number, in_all, {})
 
 
+def unseen(analysis: Analysis) -> list[Result]:
+    """Runs that count as healthy only because nothing was seen: no phase of theirs, until the time limit ended them."""
+    limit_s = analysis.plan.run.limit_s
+    return [
+        result
+        for result in analysis.ran
+        if not result.failed
+        and not result.observation.phases
+        and result.observation.wall_s is not None
+        and result.observation.wall_s >= limit_s
+    ]
+
+
 def unit(analysis: Analysis) -> str:
     """``cell`` where each cell has one run, else ``run``."""
     return "cell" if len({result.trial.cell.id for result in analysis.ran}) == len(analysis.ran) else "run"

@@ -1,11 +1,13 @@
-"""Levels, shares and differences as a sweep's tables show them."""
+"""Names of runs, levels, shares and differences as a sweep's report shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matrix.analysis.analysis import Analysis, Result
 from matrix.analysis.confounding import At
 from matrix.analysis.rates import Estimate, Rate
+from matrix.plan.cells import Cell
 from reports import markdown as md
 from reports import wording
 
@@ -37,3 +39,17 @@ def points(estimate: Estimate | None) -> str:
     value, low, high = (round(share * 100) for share in (estimate.value, estimate.low, estimate.high))
     sign = "+" if value > 0 else ""
     return f"{sign}{value} points ({low} to {high})".replace("-", "−")
+
+
+def label(analysis: Analysis, result: Result) -> str:
+    """The trial's label without the levels that all trials that ran have in common."""
+    return _short(analysis, result.trial.label)
+
+
+def cell_label(analysis: Analysis, cell: Cell) -> str:
+    """The same of a cell's."""
+    return _short(analysis, cell.label)
+
+
+def _short(analysis: Analysis, name: str) -> str:
+    return " ".join(word for word in name.split(" ") if word not in analysis.common) or name

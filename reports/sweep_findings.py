@@ -9,9 +9,10 @@ from probes import causes, signature
 from probes.causes import Cause
 from reports import markdown as md
 from reports import run_markdown, wording
-from reports.sweep_conclusion import label, ordered
+from reports.sweep_conclusion import ordered
 from reports.sweep_effects import where_it_occurs
 from reports.sweep_facts import Run, Runs, iterations
+from reports.sweep_figures import label
 
 _MAX_ROWS = 12
 _MAX_FINDINGS = 20

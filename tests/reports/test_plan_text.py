@@ -52,6 +52,12 @@ def test_everything_that_the_sweep_takes_is_said() -> None:
     )
 
 
+def test_a_python_that_is_not_here_is_named() -> None:
+    assert "to be had     Python 3.9, 3.12: not on" in plan_text.text(
+        forecast_of(plan_of(), pythons_missing=["3.9", "3.12"])
+    )
+
+
 def test_long_lists_are_counted_and_not_listed() -> None:
     plan = plan_of(30)
     environments = [EnvironmentForecast(cell.versions, 1, None) for cell in plan.cells]

@@ -222,3 +222,26 @@ def test_two_levels_that_ran_exactly_where_others_did_are_said_to(rendered: Rend
         "the runs with `a=1` and `b=1` are exactly those with `a=1` and `c=0` or with `b=1` and `c=0`: this sweep "
         "can't tell which of these it is."
     ) in effects
+
+
+def test_runs_of_which_nothing_was_seen_until_their_time_was_up_are_not_passed_off_as_healthy(
+    rendered: Rendered,
+) -> None:
+    def observe(trial: Trial) -> Observation:
+        return dataclasses.replace(HEALTHY, wall_s=600.2 if trial.cell.levels["env"] == "sea" else 3.0)
+
+    text, _ = rendered(FACTORS, observe)
+    assert "**But of 4 of the 8 runs nothing could be seen**" in text.partition("## What was run")[0]
+    seen = {"env.step": {"count": 1.0, "total_s": 1.0, "max_s": 1.0}}
+    busy, _ = rendered(FACTORS, lambda trial: dataclasses.replace(observe(trial), phases=seen))
+    assert "nothing could be seen" not in busy
+
+
+def test_different_failures_that_are_counted_together_are_said_to_be(rendered: Rendered) -> None:
+    other = dataclasses.replace(FROZEN, stack="a:take_both < c:reset")
+
+    def observe(trial: Trial) -> Observation:
+        levels = trial.cell.levels
+        return HEALTHY if levels["env"] == "sea" else FROZEN if levels["adapter"] == "on" else other
+
+    assert "2 different failures are counted together here" in rendered(FACTORS, observe)[0]

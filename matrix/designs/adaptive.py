@@ -18,10 +18,10 @@ from matrix.designs.interface import Assignment
 from matrix.designs.rates import Floats, Rates
 from matrix.plan.parameters import Level
 
-_PRIOR_NONE = 0.5
-_PRIOR_SINGLE = 0.2
+_PRIOR_NONE = 0.45
+_PRIOR_SINGLE = 0.22
 """Shared by all single levels."""
-_PRIOR_PAIR = 0.3
+_PRIOR_PAIR = 0.33
 """Shared by all pairs of levels; there are many more of them, so each alone is believed less than a single level."""
 _MOST_WEIGHED = 4000
 """Candidates among which the next is chosen; of more, a sample that covers all explanations."""

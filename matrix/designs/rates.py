@@ -16,9 +16,9 @@ from scipy.special import betainc
 
 Floats = NDArray[np.float64]
 
-_RATES: Floats = np.array([0.001, 0.01, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.95, 0.999])
+RATES: Floats = np.array([0.001, 0.01, 0.03, 0.07, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.95, 0.999])
 """The bins' rates. The first stands for "never", the last for "always", short of certainty: a probe may err."""
-_IF_NONE = (0.5, 1.0)
+_IF_NONE = (1.0, 2.0)
 """Beta distribution of the one rate under "none of them": anything, and likelier rare than frequent."""
 _OTHERWISE = (1.0, 6.0)
 """Of the rate where an explanation is not fulfilled, if anything freezes there: seldom more than one run in three."""
@@ -45,17 +45,30 @@ class Rates:
 
     @classmethod
     def believed(cls) -> Rates:
-        """The prior."""
-        otherwise = (1 - _NEVER_OTHERWISE) * _binned(*_OTHERWISE)
+        """The prior of a sweep's explanations."""
+        otherwise = (1 - _NEVER_OTHERWISE) * binned(*_OTHERWISE)
         otherwise[0] += _NEVER_OTHERWISE
-        outside, inside = np.meshgrid(_RATES, _RATES, indexing="ij")
-        if_caused = np.outer(otherwise, _binned(*_RAISED)) * (inside - outside >= _LEAST_RISE)
+        return cls.of(binned(*_RAISED), otherwise, binned(*_IF_NONE), _LEAST_RISE)
+
+    @classmethod
+    def of(cls, inside: Floats, outside: Floats, none: Floats, least_rise: float) -> Rates:
+        """
+        A prior.
+
+        :param inside: how much each of :data:`RATES` is believed where an explanation is fulfilled.
+        :param outside: and where it is not.
+        :param none: and under "none of them".
+        :param least_rise: by how much the one must lie above the other.
+        """
+        low, high = np.meshgrid(RATES, RATES, indexing="ij")
+        if_caused = np.outer(outside, inside) * (high - low >= least_rise)
         if_none = np.zeros_like(if_caused)
-        if_none[:, -1] = _binned(*_IF_NONE)
+        if_none[:, -1] = none
         needed = (if_caused > 0) | (if_none > 0)
-        return cls(inside[needed], outside[needed], if_caused[needed] / if_caused.sum(), if_none[needed])
+        return cls(high[needed], low[needed], if_caused[needed] / if_caused.sum(), if_none[needed])
 
 
-def _binned(a: float, b: float) -> Floats:
-    edges = np.concatenate([[0.0], (_RATES[1:] + _RATES[:-1]) / 2, [1.0]])
+def binned(a: float, b: float) -> Floats:
+    """How much of a beta distribution lies in the bin of each of :data:`RATES`."""
+    edges = np.concatenate([[0.0], (RATES[1:] + RATES[:-1]) / 2, [1.0]])
     return np.asarray(np.diff(betainc(a, b, edges)), dtype=np.float64)

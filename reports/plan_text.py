@@ -48,6 +48,8 @@ def _needs(forecast: Forecast) -> Iterator[str]:
         yield f"              - {_environment(one)}"
     if len(environments) > _SHOWN:
         yield f"              - and {len(environments) - _SHOWN} more"
+    if missing := forecast.pythons_missing:
+        yield f"to be had     Python {', '.join(missing)}: not on this machine; uv fetches it, if it can"
     each = f"{size_text(forecast.bytes_each)} for each that is to be built, {forecast.bytes_basis}"
     disk = f"{size_text(forecast.bytes)} at most ({each})" if forecast.to_build else "no more than is taken already"
     yield f"disk          {disk}"

@@ -12,8 +12,10 @@ from typing import Any
 from matrix.analysis.analysis import STORE_FILE
 from matrix.environments.cache import default_cache
 from matrix.environments.eviction import contents
+from matrix.environments.uv import Uv
 from matrix.executors import usable_cores
 from matrix.plan.cells import DEVICE, Trial, VersionSet
+from matrix.plan.libraries import OUR_PYTHON
 from matrix.plan.parameters import Level
 from matrix.plan.plan import Plan
 from matrix.plan.run_file import ADAPTIVE
@@ -58,6 +60,8 @@ class Forecast:
     seconds_basis: str
     at_once: int
     """How many trials run side by side, as a rule."""
+    pythons_missing: Sequence[str] = ()
+    """Versions of Python that are not on this machine: uv fetches them, if it can."""
 
     @property
     def to_build(self) -> int:
@@ -97,6 +101,7 @@ class Forecast:
                 }
                 for one in self.environments
             ],
+            "pythons_missing": list(self.pythons_missing),
             "disk": {"bytes": round(self.bytes), "bytes_each": round(self.bytes_each), "basis": self.bytes_basis},
             "time": {"seconds": round(self.seconds, 1), "basis": self.seconds_basis, "at_once": self.at_once},
         }
@@ -111,7 +116,7 @@ def forecast(
     :param out: the sweep's folder; what an earlier start left there counts, unless ``fresh``.
     :param jobs: at most so many trials at once, over the plan's own.
     :param cache: of environments; None is the user's.
-    :raises MatrixError: the folder holds a store that can't be read.
+    :raises MatrixError: the folder holds a store that can't be read, or there is no uv.
     """
     store = out / STORE_FILE
     known = store.exists() and not fresh
@@ -157,7 +162,17 @@ def forecast(
         seconds=seconds,
         seconds_basis=seconds_basis,
         at_once=at_once,
+        pythons_missing=[python for python in sorted({one.python for one in needed}) if not has_python(python)],
     )
+
+
+def has_python(version: str) -> bool:
+    """
+    Whether uv finds this version of Python without fetching it.
+
+    :raises MatrixError: there is no uv.
+    """
+    return version == OUR_PYTHON or Uv()(["python", "find", "--no-python-downloads", version]).returncode == 0
 
 
 def _sizes(cache: Path) -> tuple[dict[str, int], float, str]:

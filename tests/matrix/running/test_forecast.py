@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,19 @@ def test_environments_that_are_there_take_no_more_room(
     assert old.bytes
     assert new.bytes is None
     assert (found.to_build, found.bytes) == (1, old.bytes)
+
+
+def test_a_python_that_is_not_here_is_told(
+    plan_of: PlanOf, sweep_text: str, ahead: Ahead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "has_python", lambda version: version == "3.11")
+    factors = sweep_text.replace("[factors]", '[factors]\npython = ["3.11", "3.99"]')
+    assert ahead(plan_of(factors)).pythons_missing == ["3.99"]
+
+
+def test_no_uv_finds_a_python_of_the_far_future() -> None:
+    assert not forecast.has_python("3.99")
+    assert forecast.has_python(f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def test_all_of_it_is_one_document(plan: Plan, ahead: Ahead) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from matrix.designs.covering import CoveringDesign
 from matrix.designs.full import FullDesign
 from matrix.designs.interface import Allowed, Assignment, Design, always
 from matrix.designs.one_at_a_time import OneAtATimeDesign
 
+
+def _covering(strength: int) -> Design:
+    # Here, because numpy takes a while to import, and most sweeps do without.
+    from matrix.designs.covering import CoveringDesign
+
+    return CoveringDesign(strength)
+
+
 DESIGNS: Mapping[str, Callable[[int], Design]] = {
     "full": lambda _: FullDesign(),
-    "pairwise": lambda _: CoveringDesign(2),
-    "covering": CoveringDesign,
+    "pairwise": lambda _: _covering(2),
+    "covering": _covering,
     "one-at-a-time": lambda _: OneAtATimeDesign(),
     # Its candidates; which are tried, and when, is for matrix.designs.adaptive to say, from outcomes.
     "adaptive": lambda _: FullDesign(),

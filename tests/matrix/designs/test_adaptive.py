@@ -54,12 +54,6 @@ def test_a_single_level_that_freezes_every_run_is_found() -> None:
     assert trials <= 24
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_two_levels_that_freeze_every_other_run_are_found(seed: int) -> None:
-    adaptive, _ = run(lambda a: 0.5 * (a["f1"] == "on" and a["f7"] == "on"), seed=seed)
-    assert str(adaptive.conclusion) == "f1=on with f7=on"
-
-
 def test_a_cause_is_found_in_the_noise_of_other_freezes() -> None:
     adaptive, _ = run(lambda a: 0.9 if a["f0"] == "on" else 0.1)
     assert str(adaptive.conclusion) == "f0=on"

@@ -136,12 +136,13 @@ class Adaptive:
             return order
         chosen = order[:_MOST_WEIGHED]
         seen = self._hypotheses.fulfilled(chosen).any(axis=0)
-        more = []
+        more: list[int] = []
         for block in np.array_split(order[_MOST_WEIGHED:], candidates // _MOST_WEIGHED):
-            for candidate, fulfilled in zip(block, self._hypotheses.fulfilled(block), strict=True):
-                if (fulfilled & ~seen).any():
-                    more.append(candidate)
-                    seen |= fulfilled
+            fulfilled = self._hypotheses.fulfilled(block)
+            while (new := fulfilled & ~seen).any():
+                best = int(np.argmax(new.sum(axis=1)))
+                more.append(int(block[best]))
+                seen |= fulfilled[best]
         return np.concatenate([chosen, np.array(more, dtype=np.intp)])
 
     def _cover(self) -> list[int]:

@@ -36,7 +36,7 @@ class Explanation:
 
     def holds(self, assignment: Assignment) -> bool:
         """Whether the assignment fulfils it; "none of them" is fulfilled by nothing."""
-        return bool(self.alternatives) and all(assignment[name] == level for name, level in self.conditions)
+        return bool(self.alternatives) and all(_key(assignment[name]) == _key(level) for name, level in self.conditions)
 
     def __str__(self) -> str:
         if not self.alternatives:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from matrix.analysis.results import Result
 from matrix.plan.plan import Plan
+from matrix.results.lacking import lack_the_same
 
 if TYPE_CHECKING:
     from matrix.designs.explanations import Explanation
@@ -42,9 +43,14 @@ def replay(plan: Plan, results: Sequence[Result]) -> Search | None:
     if not ran:
         return None
     known = {result.trial.cell.id for result in ran}
-    never = {result.trial.cell.id for result in results} - known
-    # What can't be had here was never a candidate.
-    candidates = [cell for cell in plan.cells if cell.why is None and cell.id not in never]
+    lacking = [result for result in results if not result.ran and result.trial.cell.id not in known]
+    # What can't be had here was taken from among the candidates.
+    candidates = [
+        cell
+        for cell in plan.cells
+        if cell.why is None
+        and (cell.id in known or not any(lack_the_same(r.trial.cell, cell, r.observation.outcome) for r in lacking))
+    ]
     places = {cell.id: place for place, cell in enumerate(candidates)}
     design = Adaptive(plan.factors, [{name: cell.levels[name] for name in plan.factors} for cell in candidates])
     for result in ran:

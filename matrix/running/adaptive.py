@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from matrix.designs.adaptive import Adaptive
-from matrix.plan.cells import DEVICE, Cell, Trial
+from matrix.plan.cells import Cell, Trial
 from matrix.plan.plan import Plan
+from matrix.results.lacking import lack_the_same
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Record
 
@@ -88,7 +89,7 @@ class AdaptiveTrials:
         else:
             # It can't be had here, nor can what lacks the same: the design goes on with what is left.
             why = observation.outcome
-            left = [cell for cell in self._candidates if _needed(cell, why) != _needed(trial.cell, why)]
+            left = [cell for cell in self._candidates if not lack_the_same(trial.cell, cell, why)]
             if len(left) < len(self._candidates):
                 self._candidates = left
                 self._design = self._make()
@@ -132,10 +133,3 @@ class AdaptiveTrials:
             return False
         each_s = sum(self._walls_s) / len(self._walls_s) if self._walls_s else run.expected_s or 0.0
         return sum(self._walls_s) + (len(self._pending) + 1) * each_s > run.budget_s
-
-
-def _needed(cell: Cell, why: Outcome) -> object:
-    """What a cell that did not run shares with all others that can't be run for the same reason."""
-    if why is Outcome.UNSATISFIABLE:
-        return cell.versions
-    return cell.levels.get(DEVICE) if why is Outcome.SKIPPED else cell.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -123,7 +124,7 @@ def connected(
         opened.enter_context(client)
         try:
             client.wait_for_workers(1, timeout=within_s)
-        except TimeoutError:
+        except (TimeoutError, asyncio.TimeoutError):  # two until Python 3.11
             where = address.scheduler or "this machine"
             raise MatrixError(
                 f"{where}: no worker within {within_s:g} s; start some with: dask worker {address.scheduler}"
@@ -136,7 +137,7 @@ def _reach(scheduler: str, within_s: float) -> distributed.Client:
 
     try:
         return distributed.Client(scheduler, timeout=within_s, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:  # OSError: no such host, refused, no answer
+    except (OSError, asyncio.TimeoutError, ValueError) as error:  # OSError: no such host, refused, no answer
         reason = str(error) or type(error).__name__
         raise MatrixError(
             f"{scheduler}: no Dask scheduler answers there within {within_s:g} s ({reason}); "

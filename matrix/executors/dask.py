@@ -36,6 +36,9 @@ WORKER_FILE = "worker.json"
 _TICK_S = 0.2
 _LOOK_EVERY_S = 1.0
 _HELPERS = 4
+_DEMAND = "FREEZELAB-DEMAND"
+"""A resource that no worker has: tasks that ask for it are how an adaptive cluster sees that trials wait."""
+_MOST_DEMANDED = 64
 
 
 class DaskExecutor:
@@ -73,6 +76,7 @@ class DaskExecutor:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._carriers: dict[str, Any] = {}
         """Dask's futures, by key."""
+        self._demands: list[Any] = []
         self._asked: set[str] = set()
         self._all_said = threading.Event()
         self._gone: MatrixError | None = None
@@ -86,6 +90,13 @@ class DaskExecutor:
         """How many trials run at once; changes as workers come and go."""
         slots = max(1, self._dispatcher.crew.slots(self._threads))
         return slots if self._jobs is None else min(slots, self._jobs)
+
+    @property
+    def ahead(self) -> int:
+        """
+        How many trials it wants to have in hand: some more than run, as a cluster that adapts grows by what waits.
+        """
+        return self.slots if self._jobs is not None else 2 * self.slots + 1
 
     def submit(self, task: Task, needs: Callable[[], Needs] = Needs) -> Future[Observation]:
         """
@@ -176,7 +187,17 @@ class DaskExecutor:
             if self._gone is not None:
                 self._dispatcher.give_up(self._gone)
             self._dispatcher.tick(time.monotonic(), closing=self._closed.is_set() or self._gone is not None)
+            self._demand(0 if self._closed.is_set() or self._gone is not None else self._dispatcher.waiting)
         self._dispatcher.give_up(None)
+
+    def _demand(self, number: int) -> None:
+        """Lets the scheduler know how many trials wait, which are all here and none of its business otherwise."""
+        number = min(number, _MOST_DEMANDED)
+        while len(self._demands) < number:
+            key = f"freezelab-waiting-{uuid.uuid4().hex}"
+            self._demands.append(self._client.submit(int, key=key, resources={_DEMAND: 1}, pure=False))
+        while len(self._demands) > number:
+            self._demands.pop().release()
 
     def _crew_is(self, workers: dict[str, dict[str, Any]]) -> None:
         for address in self._dispatcher.crew_is(workers, time.monotonic()):

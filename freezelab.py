@@ -44,7 +44,7 @@ from probes.heap import ladder as heap_ladder
 from probes.heap import moves as heap_moves
 from probes.remedies import verify
 from probes.supervisor import CommandNotFoundError
-from probes.watch import FolderNotWritableError, Status, WatchOptions, watch
+from probes.watch import STOP_AFTER_S, FolderNotWritableError, Status, WatchOptions, watch
 from reports import (
     cases_text,
     doctor_text,
@@ -248,6 +248,7 @@ def _run(options: argparse.Namespace) -> int:
         limit_s=options.limit,
         confirm_after_s=options.confirm_after,
         on_freeze=options.on_freeze,
+        stop_after_s=STOP_AFTER_S,
         remedies=chosen,
         stacks=not options.no_stacks,
         # With --json standard output holds one document and nothing else.

@@ -23,6 +23,7 @@ TRAINED_SILENCE_FLOOR_S = 5.0
 """After it threads are joined and files are closed, which goes faster."""
 SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
+_MOSTLY = 0.6
 _KEPT_ITERATIONS = 200
 _SEEN_STAY_NS = 400_000_000
 """Seen at two polls: a stay of about that long or longer."""
@@ -51,7 +52,7 @@ class Taken:
 
 @dataclass
 class Standstill:
-    """A time in which the user-visible step count did not move while events went on inside."""
+    """A time in which the user-visible step count did not move."""
 
     step: int
     since_ns: int
@@ -60,6 +61,8 @@ class Standstill:
     """The phases that were open when it was noticed."""
     events: int
     """Marks passed in that time."""
+    gap_s: float = 0.0
+    """The longest time in it without any."""
     ended: bool = False
     before: Taken = Taken(0, 0)
     """When it was noticed."""
@@ -69,6 +72,11 @@ class Standstill:
     @property
     def lasted_s(self) -> float:
         return (self.until_ns - self.since_ns) / 1e9
+
+    @property
+    def moved(self) -> bool:
+        """Whether something went on all the time; a few marks before or after a long silence are no work."""
+        return self.events > 0 and self.gap_s < _MOSTLY * self.lasted_s
 
     @property
     def phase(self) -> str | None:
@@ -264,6 +272,7 @@ class Progress:
             last.until_ns = now_ns
             last.after = self._taken()
             last.events = state.events - track.events_at_step
+            last.gap_s = max(last.gap_s, (now_ns - track.alive_ns) / 1e9)
 
     def _taken(self) -> Taken:
         tables = [track.state.phases for track in self._tracks.values()]

@@ -28,6 +28,10 @@ _SETTLED_LEAD = 2.5
 """Log-odds over the runner-up from which on a running freeze counts as settled."""
 _MIN_LOOKS = 3
 """One can't tell what stands from what moves, and two may fall into one short pause."""
+_WITHOUT_PROOF = frozenset({Verdict.SPIN, Verdict.BLOCKED})
+_PROOFS = frozenset({"peer-is-dead", "stopped", "sleeps-long"})
+STOP_AFTER_S = 20.0
+"""What a patient person would give a step or a reset that was never seen to take long before."""
 _STDERR_TAIL_BYTES = 65536
 _INTERRUPT_PATIENCE_S = 5.0
 _RUN_FILES = (
@@ -79,6 +83,11 @@ class WatchOptions:
     on_freeze: Literal["report", "stop"] = "report"
     stop_on: frozenset[Verdict] = frozenset(Verdict)
     """Which settled verdicts end the run under ``on_freeze="stop"``; with any other it goes on, and is judged again."""
+    stop_after_s: float = 0.0
+    """
+    After how long a silence a run is ended of which nothing proves that it can't go on: it computes, or waits on
+    somebody who is alive. Its freeze is told before.
+    """
     remedies: tuple[remedies.Choice, ...] = ()
     """What to change in the run."""
     env: Mapping[str, str | None] = field(default_factory=dict)
@@ -221,16 +230,16 @@ def _attend(
             child.end()
             return "limit"
         warned = ahead.look(observer.progress) if fresh else []
-        settled = None
+        settled, ends = None, False
         if fresh and now >= next_judgement_ns and _worth_judging(told, observer, options, now):
             next_judgement_ns = now + int(_JUDGE_EVERY_S * 1e9)
-            settled = _settled(command, observer, now)
-            if settled is not None and told is not None and settled.verdict not in options.stop_on:
-                settled = None  # one freeze is told once
+            found = _settled(command, observer, now)
+            ends = found is not None and _ends(found, observer, options, now)
+            settled = found if told is None or ends else None  # one freeze is told once
             told = settled.verdict if settled is not None else told
         if fresh and options.on_status is not None:
             options.on_status(_status(observer, now, elapsed_s, settled, tuple(warned)))
-        if settled is not None and options.on_freeze == "stop" and settled.verdict in options.stop_on:
+        if ends:
             child.end()
             return "freeze"
         child.wait(_TICK_S)
@@ -270,6 +279,14 @@ def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis 
     diagnosis = diagnose(command, observer.seen, observer.progress, None, now, {})
     lead = -max(item.score for item in diagnosis.alternatives)
     return diagnosis if diagnosis.verdict is not Verdict.HEALTHY and lead >= _SETTLED_LEAD else None
+
+
+def _ends(found: Diagnosis, observer: Observer, options: WatchOptions, now: int) -> bool:
+    """Whether a settled verdict ends the run."""
+    if options.on_freeze != "stop" or found.verdict not in options.stop_on:
+        return False
+    proven = found.verdict not in _WITHOUT_PROOF or any(item.kind in _PROOFS for item in found.evidence)
+    return proven or observer.progress.silence_s(now) >= options.stop_after_s
 
 
 def _status(

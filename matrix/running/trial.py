@@ -17,7 +17,7 @@ from matrix.running.surroundings import Surroundings
 from probes import remedies
 from probes.diagnosis import Diagnosis
 from probes.verdicts import Verdict
-from probes.watch import InterruptedRunError, Status, WatchOptions
+from probes.watch import STOP_AFTER_S, InterruptedRunError, Status, WatchOptions
 
 Runner = Callable[[Sequence[str], WatchOptions], Diagnosis]
 """As :func:`probes.watch.watch`."""
@@ -114,6 +114,7 @@ class TrialTask:
             out=folder,
             limit_s=self.trial.limit_s,
             on_freeze="stop" if self.stop_on else "report",
+            stop_after_s=STOP_AFTER_S,
             stop_on=self.stop_on,
             remedies=self.chosen_remedies,
             env={

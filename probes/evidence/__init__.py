@@ -90,7 +90,7 @@ def _work(seen: Observations, progress: Progress, *, silent: bool) -> list[Obser
     :param silent: nothing is heard from inside any more: of that, a standstill which is over tells nothing.
     """
     known = list(standstills(seen, progress))
-    if silent and all(still.ended for still in progress.standstills if still.events > 0):
+    if silent and all(still.ended for still in progress.standstills if still.moved):
         return [Observed("stood-still-before", item.at_s, item.says, item.detail) for item in known]
     for look in (endless_episode, padding, subnormals, gradient_steps, update_calls):
         known += look(seen, progress)

@@ -14,8 +14,8 @@ from probes.progress import Progress
 from probes.waits import Kind
 from probes.waits.subject import find
 
-_MIN_TIMES = 2
-"""What happens once is a beginning: compiling, loading, filling a cache."""
+_MIN_TIMES = 4
+"""What happens now and then is a beginning, or housekeeping: compiling, loading, saving, filling a cache."""
 _SHARE = 0.5
 
 
@@ -30,7 +30,7 @@ def silent_stretches(seen: Observations, progress: Progress) -> Iterator[Observe
 
 
 def _stretches(seen: Observations, progress: Progress) -> Iterator[Observed]:
-    silent = [still for still in progress.standstills if still.ended and still.events == 0]
+    silent = [still for still in progress.standstills if still.ended and not still.moved]
     state = progress.state
     if len(silent) < _MIN_TIMES or state is None or _slept(seen, progress):
         return
@@ -64,7 +64,7 @@ def _where(seen: Observations, progress: Progress) -> dict[str, Any]:
 
 
 def _slept(seen: Observations, progress: Progress) -> bool:
-    """Whether the training slept on purpose at every look."""
+    """Whether the training, or the worker that it waited for, slept on purpose at every look."""
     pid = workers.trainer(seen, progress)
-    waits = [look.waits.waits.get((pid, pid)) for look in seen.past_looks]
+    waits = [look.waits.waits.get(find([look.waits], pid).node) for look in seen.past_looks]
     return bool(waits) and all(wait is not None and wait.kind is Kind.SLEEP for wait in waits)

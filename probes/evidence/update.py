@@ -24,7 +24,7 @@ PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "eva
 
 
 def standstills(seen: Observations, progress: Progress) -> Iterator[Observed]:
-    known = [item for item in progress.standstills if item.events > 0]
+    known = [item for item in progress.standstills if item.moved]
     if not known:
         return
     longest = max(known, key=lambda item: item.lasted_s)
@@ -114,7 +114,7 @@ def gradient_steps(seen: Observations, progress: Progress) -> Iterator[Observed]
     facts = (recording.text("facts") if recording is not None else None) or {}
     settings = facts.get("hyperparameters") or {}
     steps, every = settings.get("gradient_steps"), settings.get("train_freq_steps")
-    stills = [item for item in progress.standstills if item.phase == "train" and item.events]
+    stills = [item for item in progress.standstills if item.phase == "train" and item.moved]
     if not stills or not isinstance(steps, int) or not isinstance(every, int) or steps < _MANY_STEPS * every > 0:
         return
     yield Observed(
@@ -203,7 +203,7 @@ def _share_of(profile: Profile, function: str, file: str) -> Share | None:
 
 def samples(seen: Observations, progress: Progress) -> Iterator[Observed]:
     """Where the samples of a standing-still phase fall."""
-    known = [item for item in progress.standstills if item.events > 0]
+    known = [item for item in progress.standstills if item.moved]
     samples = Profile(tuple(s for profile in seen.profiles for s in profile.samples))
     if not known or not samples.samples:
         return

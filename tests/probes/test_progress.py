@@ -357,8 +357,8 @@ def silent_rollouts(run: Run, lasting: tuple[float, ...]) -> None:
 @pytest.mark.parametrize(
     ("lasting", "run_s", "verdict"),
     [
-        ((8.0, 9.0), 20.0, Verdict.SLOW_PHASE),
-        ((8.0,), 9.0, Verdict.HEALTHY),  # once: a beginning
+        ((4.0, 5.0, 4.0, 5.0), 20.0, Verdict.SLOW_PHASE),
+        ((8.0, 9.0), 20.0, Verdict.HEALTHY),  # now and then: a beginning, a cache that is filled
         ((4.0, 4.0), 60.0, Verdict.HEALTHY),  # little of the run
     ],
 )
@@ -434,6 +434,26 @@ def test_of_a_loop_the_function_is_blamed_that_goes_round_not_what_it_calls_at_t
     assert "stack-in-loop" in kinds
 
 
+@pytest.mark.parametrize(("gap_s", "moved"), [(1.0, True), (5.0, True), (7.0, False)])
+def test_a_standstill_that_was_mostly_silent_was_no_work(gap_s: float, moved: bool) -> None:
+    assert Standstill(64, 0, 10 * S, ("learn", "callback"), events=200, gap_s=gap_s).moved is moved
+    assert not Standstill(64, 0, 10 * S, ("learn", "callback"), events=0, gap_s=gap_s).moved
+
+
+def test_the_longest_silence_of_a_standstill_is_kept(run: Run) -> None:
+    run.enter("learn", "train")
+    run.step(99)
+    run.poll(0.1)
+    for second in range(1, 5):
+        (minibatch,) = run.enter("minibatch")
+        run.leave(minibatch)
+        run.poll(second)
+    assert run.progress.standstills[-1].moved
+    run.poll(12)
+    assert run.progress.standstills[-1].gap_s > 7
+    assert not run.progress.standstills[-1].moved
+
+
 def test_what_a_program_did_before_it_shuts_down_is_not_counted_as_shutting_down(run: Run) -> None:
     (learn,) = run.enter("learn")
     run.leave(learn)
@@ -447,7 +467,7 @@ def test_what_a_program_did_before_it_shuts_down_is_not_counted_as_shutting_down
 
 
 def test_of_silences_that_are_over_the_function_that_they_went_round_in_is_blamed(run: Run) -> None:
-    silent_rollouts(run, (8.0, 9.0))
+    silent_rollouts(run, (4.0, 5.0, 4.0, 5.0))
     looks = [look(run, 20 + number, state="R", wchan=None, cpu_s=float(number), line=number) for number in range(3)]
     assert run.progress.state is not None
     seen = Observations(run.progress.state.last_event_ns - 20 * S, past_looks=looks)

@@ -55,5 +55,6 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench.overhead", *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "tests.bench.detection")
+        session.run("python", "-m", "tests.bench.plan")
         session.run("python", "-m", "tests.bench.sweep", "--cells", "1000")
         session.run("python", "-m", "tests.bench.sweep", "--kills", "100")

@@ -1,0 +1,151 @@
+"""What the optimisers counted themselves, against the steps that are claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from repro.checkpoints.algorithms.interface import Range, Stretch, Work
+from repro.checkpoints.case import Case, Observed, Verdict
+from repro.checkpoints.optimisers import COUNTED_EXACTLY, Optimiser
+
+_FACTORS = (2, 4, 8)
+_ENVIRONMENTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64)
+_EPOCHS = range(1, 21)
+
+
+def steps(case: Case) -> Iterator[Observed]:
+    """The optimisers' steps against those that the settings make of ``num_timesteps``."""
+    work = case.work(case.whole)
+    if work is None or not work.optimisers or not case.claim:
+        return
+    found = case.counting(work)
+    short = {name: item for name, item in found.items() if _missing(item, work.optimisers[name])}
+    if not found:
+        return
+    if not short:
+        yield from _fits(case, work, found)
+        return
+    name, item = max(short.items(), key=lambda pair: work.optimisers[pair[0]].high)
+    expected = work.optimisers[name]
+    shown = case.claim * item.taken // max(expected.high, 1)
+    arithmetic = f"{work.says}; {name} has taken {item.taken:,}"
+    if not item.steps:
+        if not case.never_learnt:
+            yield Observed(
+                "optimiser-empty",
+                f"{arithmetic}: it was made new after the last training, so it can't bear witness",
+                Verdict.CANNOT_TELL,
+                shown=0,
+            )
+        return
+    last = case.work(case.last_call)
+    if case.started and last is not None:
+        if all(_within(found[name], last.optimisers[name]) for name in found) and case.last_call.steps:
+            yield Observed(
+                "optimiser-since-start",
+                f"{arithmetic}. That is what the last call of learn() makes: {last.says}. The {case.started:,} steps "
+                "before it were carried over from another model, whose optimiser this is not",
+                Verdict.OPTIMISER_RESET,
+                shown=case.last_call.steps,
+            )
+            return
+        earlier = {name: found[name].taken - last.optimisers[name].high for name in found}
+        other = _other_settings(case, earlier) if min(earlier.values()) > 0 else None
+        if other:
+            yield Observed(
+                "other-settings-before",
+                f"{arithmetic}. It would fit if the first {case.started:,} steps were made with {other}: the file "
+                "does not say",
+                Verdict.CANNOT_TELL,
+                shown=case.last_call.steps,
+            )
+            return
+    yield Observed("optimiser-short", arithmetic, Verdict.COUNTER_EDITED, shown=shown)
+
+
+def _fits(case: Case, work: Work, found: Mapping[str, Optimiser]) -> Iterator[Observed]:
+    for name, item in found.items():
+        expected = work.optimisers[name]
+        if item.taken > expected.high:
+            more = (
+                f"{work.says}; {name} has taken {item.taken:,}, more than that: a model that learn() was called on "
+                "again, which counts its steps anew, or one with an older model's optimiser"
+            )
+            yield Observed("optimiser-did-more", more, Verdict.TRAINED, shown=case.claim)
+        else:
+            yield Observed(
+                "optimiser-fits", f"{work.says}; {name} has taken {item.taken:,}", Verdict.TRAINED, shown=case.claim
+            )
+        return
+
+
+def _missing(item: Optimiser, expected: Range) -> bool:
+    return item.taken < min(expected.low, COUNTED_EXACTLY)
+
+
+def _within(item: Optimiser, expected: Range) -> bool:
+    return expected.low <= item.taken <= expected.high
+
+
+def _other_settings(case: Case, earlier: Mapping[str, int]) -> str | None:
+    """One setting that would explain the steps before the last call of ``learn``, had it been another."""
+    stretch = Stretch(0, case.started or 0, whole=False)
+    now = {name: case.settings.get(name) for name in ("n_steps", "batch_size", "n_envs", "n_epochs")}
+    for name, value in now.items():
+        if value is None or value < 1:
+            continue
+        if name == "n_envs":
+            tried = [*_ENVIRONMENTS]
+        elif name == "n_epochs":
+            tried = [*_EPOCHS]
+        else:
+            tried = [value * factor for factor in _FACTORS] + [value // factor for factor in _FACTORS]
+        for other in tried:
+            work = case.work(stretch, {name: other}) if other > 0 and other != value else None
+            if work and all(work.optimisers[key].low <= taken <= work.optimisers[key].high for key, taken in earlier.items()):
+                return f"{name} {other}"
+    return None
+
+
+def counts(case: Case) -> Iterator[Observed]:
+    """Whether the counts are counts, and alike for all parameters."""
+    for item in case.checkpoint.optimisers.values():
+        odd = next((value for value in item.steps.values() if value < 0 or value != int(value)), None)
+        if odd is not None:
+            yield Observed(
+                "no-count", f"{item.name} says that a parameter took {odd:g} steps, which is no count", Verdict.INCONSISTENT
+            )
+        elif item.uneven:
+            values = sorted(set(item.steps.values()))
+            yield Observed(
+                "uneven-counts",
+                f"{item.name} stepped some parameters {values[0]:,.0f} times and others {values[-1]:,.0f}, as it does "
+                "if some were frozen or had no gradient for a while",
+            )
+        if item.taken >= COUNTED_EXACTLY:
+            yield Observed(
+                "count-at-its-end", f"{item.name} counts in float32, which stands still at {COUNTED_EXACTLY:,} steps"
+            )
+
+
+def uncounted(case: Case) -> Iterator[Observed]:
+    """What should have counted, but did not or can't be read."""
+    if case.algorithm is None:
+        yield Observed(
+            "unknown-algorithm",
+            "its settings are those of no algorithm of stable-baselines3 or sb3-contrib that is known here, so that "
+            "nothing says how many optimiser steps its steps make",
+        )
+        return
+    if case.missing_setting is not None:
+        yield Observed("setting-missing", f"{case.missing_setting} is not in the file, so nothing can be computed from it")
+    for item in case.checkpoint.optimisers.values():
+        if not item.counts:
+            yield Observed("optimiser-counts-nothing", f"{item.name} ({item.kind}) does not count its steps")
+    for member, why in case.checkpoint.unread.items():
+        if member.endswith("optimizer.pth"):
+            yield Observed("optimiser-unread", f"{member} can't be read: {why}")
+    if not case.algorithm.has_optimiser:
+        yield Observed("no-optimiser", "ARS has no optimiser that would have counted")
+    elif not case.checkpoint.optimisers and not case.checkpoint.unread:
+        yield Observed("optimiser-missing", "no optimiser is in the file")

@@ -1,0 +1,94 @@
+"""
+How often ``freezelab audit`` is right: checkpoints that were trained, and forgeries of them; and how long it takes.
+
+    python -m tests.bench.audit            # every algorithm, then files of 10 MB and 1 GB
+    python -m tests.bench.audit --small    # without the 1 GB file
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from repro.checkpoints.audit import audit
+from tests.repro.checkpoints.making import FALSE, KINDS, Kind, Made, forged, honest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="without the 1 GB file")
+    parser.add_argument("names", nargs="*", metavar="ALGORITHM", help="default: all")
+    options = parser.parse_args()
+    kinds = [kind for kind in KINDS if not options.names or kind.name in options.names]
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        _score(kinds, Path(folder))
+    print(f"made and audited in {time.monotonic() - begun:.0f} s\n")
+    if not options.names:
+        for size in (10,) if options.small else (10, 1000):
+            with tempfile.TemporaryDirectory() as folder:
+                _time(size, Path(folder))
+
+
+def _score(kinds: list[Kind], folder: Path) -> None:
+    rows: Counter[tuple[str, str, bool]] = Counter()
+    unique: dict[bool, set[Path]] = {True: set(), False: set()}
+    wrong = []
+    for made in _made(kinds, folder):
+        said = str(audit(made.path, made.against).verdict)
+        false = made.right == FALSE
+        rows[made.name.partition(" ")[0], "false" if false else "honest", said in made.right] += 1
+        rows["all", f"{'false' if false else 'honest'}: {said}", said in made.right] += 1
+        unique[false].add(made.path)
+        if said not in made.right:
+            wrong.append(f"{made.name}: {said}, not {' or '.join(made.right)}")
+    print(f"{'algorithm':14}{'honest right':>14}{'of':>5}{'false right':>14}{'of':>5}")
+    totals = [0, 0, 0, 0]
+    for name in [kind.name for kind in kinds]:
+        cells = []
+        for what in ("honest", "false"):
+            right, missed = rows[name, what, True], rows[name, what, False]
+            cells += [right, right + missed]
+        totals = [before + cell for before, cell in zip(totals, cells, strict=True)]
+        print(f"{name:14}{cells[0]:>14}{cells[1]:>5}{cells[2]:>14}{cells[3]:>5}")
+    print(f"{'all':14}{totals[0]:>14}{totals[1]:>5}{totals[2]:>14}{totals[3]:>5}")
+    print(f"{len(unique[False])} honest files and {len(unique[True])} false ones")
+    for (name, what, right), count in sorted(rows.items()):
+        if name == "all":
+            print(f"  {what:32}{count:>5}{'' if right else '  wrong'}")
+    for line in wrong:
+        print(f"  wrong: {line}")
+
+
+def _made(kinds: list[Kind], folder: Path) -> Iterator[Made]:
+    for kind in kinds:
+        yield from honest(kind, folder)
+        yield from forged(kind, folder)
+
+
+def _time(megabytes: int, folder: Path) -> None:
+    """One network with as many weights as make such a file: a third each for weights and both moments."""
+    width = int((megabytes * 1e6 / 12 / 2) ** 0.5)
+    path = folder / "large.zip"
+    model = KINDS[0].model(policy_kwargs={"net_arch": {"pi": [width, width], "vf": [width, width]}}).learn(32)
+    model.save(path)
+    del model
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for against in (None, path):
+        begun = time.monotonic()
+        audit(path, against)
+        took = time.monotonic() - begun
+        what = "against a base of that size" if against else "alone"
+        print(f"{path.stat().st_size / 1e6:7.0f} MB, {what}: {took:.2f} s")
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"          peak memory went from {before / 1e3:.0f} to {after / 1e3:.0f} MB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

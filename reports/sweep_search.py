@@ -41,7 +41,9 @@ def search(analysis: Analysis) -> Iterator[str]:
     if len(found.believed) > 1:
         runner_up, probability = found.believed[1]
         told.append(f"The runner-up is {md.text(_plain(runner_up))}, at {_percent(probability)}.")
-    if found.conclusion is not None and found.conclusion.confounded:
+    if found.conclusion is None:
+        told.append("With a larger `max_trials` or `budget_s` the sweep goes on where it stopped.")
+    elif found.conclusion.confounded:
         told.append("The cells that may be tried can't tell these apart.")
     yield " ".join(told)
     yield md.table(

@@ -78,6 +78,7 @@ def test_that_nothing_matters_is_a_conclusion_too(tmp_path: Path) -> None:
 def test_a_search_that_was_cut_short_has_no_conclusion(tmp_path: Path) -> None:
     text = sweep_markdown.render(searched(tmp_path, lambda cell: cell.levels["f1"] == "b", trials=3), tmp_path)
     assert "has no conclusion after 3 runs" in text
+    assert "With a larger `max_trials` or `budget_s` the sweep goes on" in text
 
 
 def test_cells_that_can_not_be_had_here_are_no_candidates(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ def _of_slow_phase(details: dict[str, dict[str, Any]], seen: Observations) -> Cu
         return make(loop["function"], loop["file"], loop["line"])
     standstill = details.get("step-stands-still")
     silent = details.get("silent-stretches")
-    if silent is not None and silent["frames"] and standstill is None:
-        return _innermost(_listed(silent["frames"]), silent["process"])
+    if silent is not None and standstill is None:
+        return _innermost(_listed(silent["frames"]), silent["process"]) if silent["frames"] else None
     return _busiest(seen, standstill["phase"] if standstill else None)
 
 

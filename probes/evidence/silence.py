@@ -160,9 +160,9 @@ def _stacks(looks: list[Look], subject: Subject) -> list[tuple[Frame, ...]]:
 
 
 def stays_within(looks: list[Look], subject: Subject) -> tuple[Frame, ...]:
-    """The last stack of a thread from the innermost call of the user's on that is in all its stacks."""
+    """The last stack of a thread from the innermost call on that is in all its stacks."""
     stacks = _stacks(looks, subject)
-    inside = _common(stacks) if len(stacks) > 1 else None
+    inside = _shared(stacks) if len(stacks) > 1 else None
     if inside is None:
         return ()
     at_loop = next(n for n, f in enumerate(stacks[-1]) if (f.function, f.file) == (inside.function, inside.file))
@@ -202,13 +202,19 @@ def _stack_motion(
 
 def _common(stacks: list[tuple[Frame, ...]]) -> Frame | None:
     """The innermost call that is in all stacks, if it is one of the user's: what goes round, goes round in there."""
+    shared = _shared(stacks)
+    users = shared is not None and code.library(shared.file) is None and not shared.is_native
+    return shared if users and shared is not None and shared.function != "<module>" else None
+
+
+def _shared(stacks: list[tuple[Frame, ...]]) -> Frame | None:
+    """The innermost call that is in all stacks."""
     shared = None
     for frames in zip(*(reversed(stack) for stack in stacks), strict=False):
         if len({(frame.function, frame.file) for frame in frames}) > 1:
             break
         shared = frames[0]
-    users = shared is not None and code.library(shared.file) is None and not shared.is_native
-    return shared if users and shared is not None and shared.function != "<module>" else None
+    return shared
 
 
 def _starting(looks: list[Look], known: set[int], at: float) -> Iterator[Observed]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import freezelab
+from reports.commands import interface
 
 PROGRAM = [sys.executable, "-m", "freezelab"]
 
@@ -37,7 +38,7 @@ def test_a_healthy_command_ends_with_0_and_leaves_a_report(tmp_path: Path) -> No
         capture_output=True,
         text=True,
     )
-    assert done.returncode == freezelab.EXIT_OK
+    assert done.returncode == interface.EXIT_OK
     assert done.stdout == "ticking\n"
     assert "verdict   healthy" in done.stderr
     assert (out / "diagnosis.md").read_text(encoding="utf-8").startswith("# Diagnosis: healthy")
@@ -51,7 +52,7 @@ def test_json_is_the_only_thing_on_standard_output(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == freezelab.EXIT_DIAGNOSED
+    assert done.returncode == interface.EXIT_DIAGNOSED
     diagnosis = json.loads(done.stdout)
     assert diagnosis["verdict"] == "exception"
     assert diagnosis["culprit"]["file"] == str(script)
@@ -77,7 +78,7 @@ def test_ctrl_c_and_being_told_to_end_end_the_whole_family_with_130(told: signal
     grandchild = int(process.stdout.readline())
     process.send_signal(told)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == freezelab.EXIT_INTERRUPTED
+    assert process.returncode == interface.EXIT_INTERRUPTED
     assert "interrupted" in err
     assert not alive(grandchild)
     # Whoever gives up wants to know what it was.
@@ -107,13 +108,13 @@ def test_help_shows_an_example_for_every_command(capsys: pytest.CaptureFixture[s
 
 
 def test_no_command_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["run"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["run"]) == interface.EXIT_USAGE
     assert "freezelab run -- python train.py" in one_line(capsys)
 
 
 def test_a_program_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = freezelab.main(["run", "--out", str(tmp_path / "run"), "--", str(tmp_path / "no-such-program")])
-    assert code == freezelab.EXIT_USAGE
+    assert code == interface.EXIT_USAGE
     assert "no-such-program" in one_line(capsys)
 
 
@@ -121,7 +122,7 @@ def test_a_program_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.C
 def test_a_limit_that_is_no_time_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         freezelab.main(["run", f"--limit={value}", "--", "true"])
-    assert ended.value.code == freezelab.EXIT_USAGE
+    assert ended.value.code == interface.EXIT_USAGE
     message = capsys.readouterr().err
     assert "--limit" in message
     assert repr(value) in message
@@ -129,7 +130,7 @@ def test_a_limit_that_is_no_time_is_refused(value: str, capsys: pytest.CaptureFi
 
 def test_an_out_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     occupied = write(tmp_path / "file", "")
-    assert freezelab.main(["run", "--out", str(occupied / "run"), "--", "true"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["run", "--out", str(occupied / "run"), "--", "true"]) == interface.EXIT_USAGE
     message = one_line(capsys)
     assert str(occupied / "run") in message
     assert "--out" in message
@@ -142,7 +143,7 @@ def test_without_py_spy_nothing_can_be_observed(
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     marker = tmp_path / "started"
     code = freezelab.main(["run", "--out", str(tmp_path / "run"), "--", "/usr/bin/touch", str(marker)])
-    assert code == freezelab.EXIT_BLIND
+    assert code == interface.EXIT_BLIND
     message = one_line(capsys)
     assert "py-spy" in message
     assert "install" in message
@@ -159,26 +160,26 @@ def test_without_permission_to_trace_the_way_out_is_told(
     fake.chmod(0o755)
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
     code = freezelab.main(["run", "--out", str(tmp_path / "run"), "--", "true"])
-    assert code == freezelab.EXIT_BLIND
+    assert code == interface.EXIT_BLIND
     message = one_line(capsys)
     assert "ptrace" in message
     assert "sudo" in message
 
 
 def test_a_folder_that_holds_no_report_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["report", str(tmp_path)]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["report", str(tmp_path)]) == interface.EXIT_USAGE
     assert str(tmp_path) in one_line(capsys)
 
 
 def test_a_report_is_rendered_again_from_what_is_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    assert freezelab.main(["run", "--out", str(out), "--", sys.executable, "-c", "pass"]) == freezelab.EXIT_OK
+    assert freezelab.main(["run", "--out", str(out), "--", sys.executable, "-c", "pass"]) == interface.EXIT_OK
     capsys.readouterr()
     (out / "diagnosis.md").unlink()
-    assert freezelab.main(["report", str(out)]) == freezelab.EXIT_OK
+    assert freezelab.main(["report", str(out)]) == interface.EXIT_OK
     assert capsys.readouterr().out.strip() == str(out / "diagnosis.md")
     assert (out / "diagnosis.md").exists()
-    assert freezelab.main(["report", str(out), "--format", "json"]) == freezelab.EXIT_OK
+    assert freezelab.main(["report", str(out), "--format", "json"]) == interface.EXIT_OK
     assert json.loads(capsys.readouterr().out)["schema"] == "freezelab.diagnosis/1"
 
 
@@ -200,7 +201,7 @@ def test_a_sweep_that_cannot_be_read_is_one_line(
 ) -> None:
     sweep = f"name = 'x'\n[factors]\nversions = ['a']\n{factor}\n[versions.a]\nrequirements = ['numpy']\n"
     path = write(tmp_path / "matrix.toml", sweep)
-    assert freezelab.main(["matrix", str(path), "--out", str(tmp_path / "out")]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", str(path), "--out", str(tmp_path / "out")]) == interface.EXIT_USAGE
     message = one_line(capsys)
     assert str(path) in message
     assert named in message
@@ -215,7 +216,7 @@ def test_a_sweep_without_uv_says_how_to_get_it(
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("uv.find_uv_bin", missing)
-    assert freezelab.main(["matrix", "--out", str(tmp_path / "out")]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", "--out", str(tmp_path / "out")]) == interface.EXIT_USAGE
     message = one_line(capsys)
     assert "uv" in message
     assert "install" in message

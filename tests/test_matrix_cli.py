@@ -14,6 +14,7 @@ from matrix.plan.plan import Plan, RunSettings
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Store
 from probes.verdicts import Verdict
+from reports.commands import interface
 
 VERSIONS = VersionSet("old", ("tiny==1.0",), "3.11")
 
@@ -34,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_status_says_how_far_a_sweep_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["matrix", "status", str(folder)]) == freezelab.EXIT_OK
+    assert freezelab.main(["matrix", "status", str(folder)]) == interface.EXIT_OK
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         "two: not running; the call that started it goes on",
@@ -45,14 +46,14 @@ def test_status_says_how_far_a_sweep_is(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_status_as_json_is_one_document(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["matrix", "status", str(folder), "--json"]) == freezelab.EXIT_OK
+    assert freezelab.main(["matrix", "status", str(folder), "--json"]) == interface.EXIT_OK
     status = json.loads(capsys.readouterr().out)
     assert status["schema"] == "freezelab.status/1"
     assert (status["done"], status["total"], status["outcomes"]) == (1, 2, {"deadlock": 1})
 
 
 def test_export_writes_a_table_and_says_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["matrix", "export", str(folder)]) == freezelab.EXIT_OK
+    assert freezelab.main(["matrix", "export", str(folder)]) == interface.EXIT_OK
     path = Path(capsys.readouterr().out.strip())
     assert path == folder / "sweep.csv"
     with path.open(newline="", encoding="utf-8") as file:
@@ -64,7 +65,7 @@ def test_export_goes_where_it_is_told(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     to = tmp_path / "new" / "results.parquet"
     arguments = ["matrix", "export", str(folder), "--format", "parquet", "--to", str(to)]
-    assert freezelab.main(arguments) == freezelab.EXIT_OK
+    assert freezelab.main(arguments) == interface.EXIT_OK
     assert to.stat().st_size > 0
 
 
@@ -72,7 +73,7 @@ def test_export_goes_where_it_is_told(folder: Path, tmp_path: Path) -> None:
 def test_a_folder_without_a_sweep_is_bad_input(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert freezelab.main(["matrix", command, str(tmp_path)]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", command, str(tmp_path)]) == interface.EXIT_USAGE
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
@@ -85,5 +86,5 @@ def test_a_sweeps_file_may_still_bear_such_a_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text("broken = [")
-    assert freezelab.main(["matrix", f"./{name}", "--out", "out"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", f"./{name}", "--out", "out"]) == interface.EXIT_USAGE
     assert f"{name}: not TOML" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import freezelab
+from reports.commands import interface
 
 SWEEP = """
 [factors]
@@ -30,7 +31,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_dry_run_says_what_it_would_take_and_makes_nothing(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert freezelab.main(["matrix", str(sweep), "--dry-run"]) == freezelab.EXIT_OK
+    assert freezelab.main(["matrix", str(sweep), "--dry-run"]) == interface.EXIT_OK
     said = capsys.readouterr().out
     assert said.startswith("mine: nothing was started\n")
     assert "cells         4 (full design)" in said
@@ -39,18 +40,18 @@ def test_a_dry_run_says_what_it_would_take_and_makes_nothing(
 
 
 def test_a_dry_run_can_be_had_as_one_document(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["matrix", str(sweep), "--dry-run", "--json"]) == freezelab.EXIT_OK
+    assert freezelab.main(["matrix", str(sweep), "--dry-run", "--json"]) == interface.EXIT_OK
     assert json.loads(capsys.readouterr().out)["cells"] == 4
 
 
 def test_json_without_a_dry_run_is_refused(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["matrix", str(sweep), "--json"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", str(sweep), "--json"]) == interface.EXIT_USAGE
     assert "--json goes with --dry-run" in capsys.readouterr().err
 
 
 def test_a_wrong_file_is_told_by_a_dry_run(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep.write_text(SWEEP.replace('"v3"', '"mine:"'))
-    assert freezelab.main(["matrix", str(sweep), "--dry-run"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["matrix", str(sweep), "--dry-run"]) == interface.EXIT_USAGE
     said = capsys.readouterr().err
     assert f"{sweep}: factors.env: 'mine:' is refused" in said
     assert "module:Class" in said

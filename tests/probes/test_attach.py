@@ -25,6 +25,7 @@ from probes.system import procfs
 from probes.verdicts import Verdict
 from probes.watch import FolderNotWritableError
 from reports import run_markdown, waits_text
+from reports.commands import interface
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Agent, Start, Write
@@ -388,7 +389,7 @@ def unused_pid() -> int:
 
 def test_a_process_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pid = unused_pid()
-    assert freezelab.main(["attach", str(pid), "--out", str(tmp_path / "out")]) == freezelab.EXIT_BLIND
+    assert freezelab.main(["attach", str(pid), "--out", str(tmp_path / "out")]) == interface.EXIT_BLIND
     message = one_line(capsys)
     assert str(pid) in message
     assert "pgrep" in message
@@ -399,12 +400,12 @@ def test_a_process_that_is_no_python_is_named_with_the_python_below_it(
     start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str], wait_until: Callable[..., Any]
 ) -> None:
     sleeper = start(["sleep", "600"])
-    assert freezelab.main(["attach", str(sleeper.pid), "--out", str(tmp_path / "out")]) == freezelab.EXIT_BLIND
+    assert freezelab.main(["attach", str(sleeper.pid), "--out", str(tmp_path / "out")]) == interface.EXIT_BLIND
     assert "not a Python" in one_line(capsys)
     launcher = start(["sh", "-c", '"$0" -c "import time; time.sleep(600)"; exit 0', sys.executable])
     (child,) = wait_until(lambda: procfs.family(launcher.pid)[1:])
     wait_until(lambda: "python" in Path(f"/proc/{child}/exe").readlink().name)
-    assert freezelab.main(["attach", str(launcher.pid), "--out", str(tmp_path / "out")]) == freezelab.EXIT_BLIND
+    assert freezelab.main(["attach", str(launcher.pid), "--out", str(tmp_path / "out")]) == interface.EXIT_BLIND
     assert f"its Python processes are {child}" in one_line(capsys)
     os.kill(child, signal.SIGKILL)
 
@@ -435,7 +436,7 @@ def test_a_folder_that_cannot_be_written_is_named(begin: Begin, tmp_path: Path) 
 def test_what_is_no_pid_is_bad_usage(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         freezelab.main(["attach", "--", text])
-    assert ended.value.code == freezelab.EXIT_USAGE
+    assert ended.value.code == interface.EXIT_USAGE
     assert repr(text) in capsys.readouterr().err
 
 
@@ -457,7 +458,7 @@ def test_json_is_one_document_and_the_exit_code_tells(begin: Begin, tmp_path: Pa
         [*PROGRAM, "attach", str(process.pid), "--for", "2", "--json", "--out", str(tmp_path / "out")],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == freezelab.EXIT_DIAGNOSED, done.stderr
+    assert done.returncode == interface.EXIT_DIAGNOSED, done.stderr
     assert json.loads(done.stdout)["verdict"] == "blocked"
     assert "waits on a pipe" in done.stderr
     assert "not known" in done.stderr
@@ -474,7 +475,7 @@ def test_ctrl_c_leaves_the_process_as_it_was(begin: Begin, start: Start, tmp_pat
         time.sleep(0.05)
     looking.send_signal(signal.SIGINT)
     _, told = looking.communicate(timeout=30)
-    assert looking.returncode == freezelab.EXIT_INTERRUPTED, told
+    assert looking.returncode == interface.EXIT_INTERRUPTED, told
     assert b"goes on as it was" in told
     assert process.poll() is None
     process.communicate(b"yes\n", timeout=30)

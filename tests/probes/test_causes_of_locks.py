@@ -10,7 +10,11 @@ from probes.causes import Finding, recognise
 from probes.verdicts import Verdict
 
 LIB = "/usr/lib/python3.11"
-MINE: list[list[Any]] = [["Book.flush", "/me/book.py", 11], ["Book.put", "/me/book.py", 8], ["Env.step", "/me/env.py", 21]]
+MINE: list[list[Any]] = [
+    ["Book.flush", "/me/book.py", 11],
+    ["Book.put", "/me/book.py", 8],
+    ["Env.step", "/me/env.py", 21],
+]
 LOCK_NATIVE: list[list[Any]] = [["PyThread_acquire_lock_timed", "/usr/lib/libpython3.11.so", None], *MINE]
 CONDITION: list[list[Any]] = [["Condition.wait", f"{LIB}/threading.py", 327]]
 GET: list[list[Any]] = [*CONDITION, ["ApplyResult.wait", f"{LIB}/multiprocessing/pool.py", 765], *MINE]

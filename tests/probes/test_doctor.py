@@ -17,6 +17,7 @@ from probes.doctor import CHECKS, Blocked, Examined, Finding, Level, Machine, No
 from probes.doctor.machine import Gpus, Space
 from probes.system.gpu import GpuReading
 from reports import doctor_text
+from reports.commands import interface
 
 GB = 1 << 30
 ALL_CAPABILITIES, NO_CAPABILITIES = "000001ffffffffff", "0000000000000000"
@@ -436,7 +437,7 @@ def test_this_machine_is_examined_and_the_exit_code_says_whether_it_can_be_obser
 ) -> None:
     code = freezelab.main(["doctor", "--env", sys.executable, "--json"])
     value = json.loads(capsys.readouterr().out)
-    assert code == (freezelab.EXIT_BLIND if value["blocks_observing"] else freezelab.EXIT_OK)
+    assert code == (interface.EXIT_BLIND if value["blocks_observing"] else interface.EXIT_OK)
     assert value["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
 
 
@@ -445,6 +446,6 @@ def test_a_machine_that_blocks_observing_ends_with_4(
 ) -> None:
     machine = plant({"proc/sys/kernel/yama/ptrace_scope": "3\n"})
     monkeypatch.setattr(doctor, "this_machine", lambda examined, uv: dataclasses.replace(machine, uv=uv))
-    assert freezelab.main(["doctor", "--env", sys.executable]) == freezelab.EXIT_BLIND
+    assert freezelab.main(["doctor", "--env", sys.executable]) == interface.EXIT_BLIND
     assert "BLOCKS   ptrace" in capsys.readouterr().out
-    assert freezelab.main(["doctor", "--env", "/nowhere"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["doctor", "--env", "/nowhere"]) == interface.EXIT_USAGE

@@ -25,6 +25,7 @@ from probes.heap.moves import Sighting, interpretation, moves, sighting, touches
 from probes.verdicts import Verdict
 from probes.watch import WatchOptions, watch
 from reports import heap_check_markdown, run_markdown
+from reports.commands import interface
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Write
@@ -308,13 +309,13 @@ def test_the_command_line_looks_again_and_names_what_it_found(write: Write, tmp_
          sys.executable, str(write(FAULTS)), "double"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert done.returncode == freezelab.EXIT_DIAGNOSED, done.stderr
+    assert done.returncode == interface.EXIT_DIAGNOSED, done.stderr
     assert json.loads(done.stdout)["artifacts"]["heap_check"] == heap_check.FILE
     assert "tcache-off: double free or corruption (fasttop)" in done.stderr
     assert "## A second look at the heap" in (out / "diagnosis.md").read_text(encoding="utf-8")
     assert Diagnosis.load(out / "diagnosis.json").artifacts["heap_check"] == heap_check.FILE
     (out / "diagnosis.md").unlink()
-    assert freezelab.main(["report", str(out)]) == freezelab.EXIT_OK
+    assert freezelab.main(["report", str(out)]) == interface.EXIT_OK
     assert "## A second look at the heap" in (out / "diagnosis.md").read_text(encoding="utf-8")
 
 
@@ -324,7 +325,7 @@ def test_a_plain_abort_is_not_looked_at_again_unless_asked(
     climbed = []
     monkeypatch.setattr(heap_check, "climb", lambda *_, **__: climbed.append(1))
     command = ["--no-stacks", "--out", str(tmp_path / "run"), "--", sys.executable, str(write(FAULTS)), "abort"]
-    assert freezelab.main(["run", "--heap-check", *command]) == freezelab.EXIT_DIAGNOSED
+    assert freezelab.main(["run", "--heap-check", *command]) == interface.EXIT_DIAGNOSED
     assert not climbed
     freezelab.main(["run", "--heap-check=always", *command])
     assert climbed
@@ -352,7 +353,7 @@ def test_ctrl_c_during_a_rung_ends_everything_and_keeps_what_was_found(
     pid = int(wait_until(lambda: marker.exists() and marker.read_text(), 60))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == freezelab.EXIT_INTERRUPTED
+    assert process.returncode == interface.EXIT_INTERRUPTED
     assert "interrupted" in err
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), 10)
     check = HeapCheck.load(out)
@@ -366,7 +367,7 @@ def test_ctrl_c_during_a_rung_ends_everything_and_keeps_what_was_found(
 def test_a_run_that_is_healthy_is_not_run_again(write: Write, tmp_path: Path) -> None:
     began = time.monotonic()
     command = ["run", "--heap-check", "--out", str(tmp_path / "run"), "--", sys.executable, str(write(FAULTS)), "none"]
-    assert freezelab.main(command) == freezelab.EXIT_OK
+    assert freezelab.main(command) == interface.EXIT_OK
     assert not (tmp_path / "run" / heap_check.FILE).exists()
     assert time.monotonic() - began < 30
     assert "heap-check" not in os.listdir(tmp_path / "run")

@@ -15,6 +15,7 @@ from matrix.environments.mirrors import uv_settings
 from matrix.environments.uv import Uv
 from matrix.plan.cells import VersionSet
 from reports import envs_text
+from reports.commands import interface
 from tests.matrix.environments.conftest import OURS
 
 
@@ -37,7 +38,7 @@ def two(only_wheels: dict[str, str]) -> Iterator[list[str]]:
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def call(*arguments: str) -> str:
         capsys.readouterr()
-        assert freezelab.main(["envs", *arguments]) == freezelab.EXIT_OK
+        assert freezelab.main(["envs", *arguments]) == interface.EXIT_OK
         return capsys.readouterr().out
 
     return call
@@ -129,19 +130,19 @@ def test_bad_values_are_told_with_what_would_be_right(
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         freezelab.main(["envs", *arguments])
-    assert caught.value.code == freezelab.EXIT_USAGE
+    assert caught.value.code == interface.EXIT_USAGE
     assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["list", "--all"], ["list", "--to", "0"]])
 def test_list_refuses_what_only_prune_knows(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert freezelab.main(["envs", *arguments]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["envs", *arguments]) == interface.EXIT_USAGE
     assert "envs list removes nothing; write: freezelab envs prune" in capsys.readouterr().err
 
 
 def test_a_limit_that_is_none_is_bad_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FREEZELAB_ENVS_LIMIT", "lots")
-    assert freezelab.main(["envs"]) == freezelab.EXIT_USAGE
+    assert freezelab.main(["envs"]) == interface.EXIT_USAGE
     assert "environment variable FREEZELAB_ENVS_LIMIT: 'lots' is no size" in capsys.readouterr().err
 
 

@@ -22,10 +22,11 @@ from typing import Any
 import distributed
 
 from matrix.errors import MatrixError
-from matrix.executors.cluster import CONNECT_WITHIN_S, GPU
+from matrix.executors.cluster import GPU
 from matrix.executors.dispatch import Dispatcher, Flight, Patience
 from matrix.executors.fitness import Survey, survey, version, why_unfit
 from matrix.executors.interface import Needs, Task
+from matrix.executors.letters import OPEN, letter, read_reply
 from matrix.executors.parcel import ParcelError, unpack
 from matrix.executors.remote import Answer, Terms, run_order
 from matrix.results.observation import Observation, Outcome
@@ -36,6 +37,8 @@ WORKER_FILE = "worker.json"
 _TICK_S = 0.2
 _LOOK_EVERY_S = 1.0
 _HELPERS = 4
+_ANSWER_WITHIN_S = 30.0
+"""A worker imports FreezeLab before it answers for the first time."""
 _DEMAND = "FREEZELAB-DEMAND"
 """A resource that no worker has: tasks that ask for it are how an adaptive cluster sees that trials wait."""
 _MOST_DEMANDED = 64
@@ -72,7 +75,10 @@ class DaskExecutor:
         self._patience = patience or Patience()
         self._files, self._version = tuple(files), wanted_version or version()
         self._terms = Terms(f"freezelab-{uuid.uuid4().hex}", timing, self._patience.beat_every_s)
-        self._dispatcher = Dispatcher(self, jobs, self._patience, on_note)
+        self._dispatcher = Dispatcher(self, jobs, self._patience, self._note)
+        self._tell = on_note
+        self._early_notes: list[str] | None = []
+        """Until it is known whether they are the reason why there is nothing to begin with."""
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._carriers: dict[str, Any] = {}
         """Dask's futures, by key."""
@@ -121,16 +127,17 @@ class DaskExecutor:
         self._client.subscribe_topic(self._terms.topic, self._hear)
         self._work.start()
         self._lookout.start()
-        answered = self._all_said.wait(CONNECT_WITHIN_S)
+        self._all_said.wait(_ANSWER_WITHIN_S)
         if not self._dispatcher.crew.fit:
             self.__exit__()
             if self._gone is not None:
                 raise self._gone
             reasons = "; ".join(sorted(self._dispatcher.refused.values()))
-            silence = f"none said within {CONNECT_WITHIN_S:g} s which FreezeLab it has"
-            raise MatrixError(
-                f"no worker of the cluster can run trials: {reasons if answered and reasons else silence}"
-            )
+            silence = f"none said within {_ANSWER_WITHIN_S:g} s which FreezeLab it has"
+            raise MatrixError(f"no worker of the cluster can run trials: {reasons or silence}")
+        early, self._early_notes = self._early_notes or [], None
+        for note in early:
+            self._tell(note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -142,14 +149,19 @@ class DaskExecutor:
         with contextlib.suppress(Exception):  # the cluster may be gone
             self._client.unsubscribe_topic(self._terms.topic)
 
+    def _note(self, text: str) -> None:
+        if self._early_notes is None:
+            self._tell(text)
+        else:
+            self._early_notes.append(text)
+
     # What the dispatcher asks of us, in its thread
 
     def send(self, key: str, order: Order, address: str) -> None:
         """See :meth:`matrix.executors.dispatch.Line.send`."""
         carrier = self._client.submit(
-            run_order,
-            order,
-            self._terms,
+            OPEN,
+            letter(run_order, order, self._terms),
             key=key,
             workers=[address],
             resources={GPU: 1} if order.gpu else None,
@@ -203,12 +215,16 @@ class DaskExecutor:
         for address in self._dispatcher.crew_is(workers, time.monotonic()):
             # Restricted to it, so that it is it who answers.
             asked = self._client.submit(
-                survey, self._files, key=f"survey-{uuid.uuid4().hex}", workers=[address], pure=False
+                OPEN,
+                letter(survey, self._files),
+                key=f"survey-{uuid.uuid4().hex}",
+                workers=[address],
+                pure=False,
             )
             self._asked.add(address)
             asked.add_done_callback(lambda asked, address=address: self._helpers.submit(self._hear_out, address, asked))
         self._asked &= set(workers)
-        if not self._asked:
+        if workers and not self._asked:
             self._all_said.set()
 
     def _said(self, address: str, reason: str | None) -> None:
@@ -258,14 +274,14 @@ class DaskExecutor:
     def _hear_out(self, address: str, asked: Any) -> None:
         answer: Survey | BaseException
         try:
-            answer = asked.result(timeout=CONNECT_WITHIN_S)
+            answer = read_reply(asked.result(timeout=_ANSWER_WITHIN_S))
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker is of no use
             answer = error
         self._inbox.put(partial(self._said, address, why_unfit(answer, self._version)))
 
     def _fetch(self, flight: Flight, carrier: Any) -> None:
         try:
-            answer: Answer | None = carrier.result(timeout=self._patience.silence_s)
+            answer: Answer | None = read_reply(carrier.result(timeout=self._patience.silence_s))
             reason = f"{flight.worker} was told to end"
         except Exception as error:  # noqa: BLE001 - it died with the answer in its hands
             answer, reason = None, f"{flight.worker} lost the answer: {type(error).__name__}"

@@ -50,8 +50,8 @@ def why_unfit(answer: Survey | BaseException, wanted_version: str) -> str | None
     :param answer: what it said, or what kept it from saying anything.
     :param wanted_version: of FreezeLab.
     """
-    if isinstance(answer, ImportError):
-        return f"has no FreezeLab {wanted_version} ({answer}); install it there: pip install 'freezelab[cluster]'"
+    if isinstance(answer, ImportError | AttributeError):  # AttributeError: one that does not know what we asked
+        return f"has no FreezeLab, or another than ours ({answer}); install it there: pip install 'freezelab[cluster]'"
     if isinstance(answer, BaseException):
         return f"can't say which FreezeLab it has ({type(answer).__name__}: {answer})"
     if answer.version != wanted_version:

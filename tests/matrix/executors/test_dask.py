@@ -28,6 +28,8 @@ from matrix.executors import LocalExecutor
 from matrix.executors.cluster import ClusterAddress, connected
 from matrix.executors.dask import WORKER_FILE, DaskExecutor
 from matrix.executors.dispatch import Patience
+from matrix.executors.fitness import survey, why_unfit
+from matrix.executors.letters import OPEN, letter
 from matrix.plan.cells import Trial
 from matrix.plan.plan import Plan
 from matrix.results.observation import Outcome
@@ -345,7 +347,17 @@ def test_workers_with_another_freezelab_or_without_the_users_files_are_refused(
         bench.executor(client, wanted_version="9.9").__enter__()
     with pytest.raises(MatrixError, match=r"does not see /nowhere/train\.py"):
         bench.executor(client, files=["/nowhere/train.py"]).__enter__()
-    assert len(bench.notes) >= 2
+
+
+def test_a_worker_without_freezelab_says_so_and_lives_on(client: distributed.Client) -> None:
+    before = client.run(os.getpid)
+    foreign = letter(survey, ()).replace(b"matrix.executors.fitness", b"matrix.executors.fitnezz")
+    error = client.submit(OPEN, foreign, pure=False).exception(timeout=20)
+    assert isinstance(error, ImportError)
+    reason = why_unfit(error, "1.0")
+    assert reason is not None
+    assert "pip install 'freezelab[cluster]'" in reason
+    assert client.run(os.getpid) == before
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,7 @@ def _summary(
             longest = max(progress.standstills, key=lambda item: item.lasted_s)
             return (
                 f"The run is healthy: its step count stood still for up to {longest.lasted_s:.1f} s in "
-                f"{longest.phase}, "
-                + ("asleep by its own will." if "sleeps" in details else "but went on each time.")
+                f"{longest.phase}, " + ("asleep by its own will." if "sleeps" in details else "but went on each time.")
             )
         return f"The run is healthy: it made progress all along{at and f', up to{at[3:]}'}."
     if verdict is Verdict.SLOW_PHASE:

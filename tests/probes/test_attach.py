@@ -241,8 +241,12 @@ def test_a_loop_that_never_ends_and_one_that_only_pauses(begin: Begin, attached:
     diagnosis = attached(process.pid)
     assert diagnosis.verdict is Verdict.SPIN, diagnosis
     assert blamed(diagnosis) == ("count", "main")
-    pausing = begin("import time\nprint(flush=True)\ntime.sleep(600)\n")
+    pausing = begin("import time\nprint(flush=True)\ntime.sleep(90)\n")
     assert attached(pausing.pid).verdict is Verdict.HEALTHY
+    asleep = begin("import time\nprint(flush=True)\ntime.sleep(6000)\n")
+    diagnosis = attached(asleep.pid)
+    assert diagnosis.verdict is Verdict.BLOCKED
+    assert "sleeps, for another 59" in diagnosis.summary
 
 
 def test_a_stopped_process_is_told_and_stays_stopped(begin: Begin, attached: Attached) -> None:

@@ -18,9 +18,7 @@ def _load_agent() -> None:
         return
     folder = os.path.dirname(_HERE)
     loader = _compiling_once(folder)(name, os.path.join(folder, "__init__.py"))
-    spec = importlib.util.spec_from_file_location(
-        name, loader.path, loader=loader, submodule_search_locations=[folder]
-    )
+    spec = importlib.util.spec_from_file_location(name, loader.path, loader=loader, submodule_search_locations=[folder])
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

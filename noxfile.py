@@ -49,6 +49,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def cases(session: nox.Session) -> None:
+    """Run the catalogue and one variation of each case, and say how often a diagnosis is right and sure of it."""
+    _install(session, "training")
+    words = session.posargs or ["--vary", "1", "--jobs", "2"]
+    session.run("freezelab", "cases", "run", *words, interrupt_timeout=PATIENCE_S)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the probes and a sweep cost, how soon a freeze is told, and what a killed sweep loses."""
     _install(session, "test", "training")

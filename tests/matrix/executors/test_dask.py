@@ -21,6 +21,7 @@ from typing import Any
 import distributed
 import pytest
 
+from freezelab import main
 from matrix.environments.cache import CellEnvironment, Lock, UvEnvironments, default_cache
 from matrix.environments.uv import Uv
 from matrix.errors import MatrixError
@@ -414,3 +415,18 @@ def test_without_dask_one_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
         connected(ClusterAddress.parse("local:1"), threads=1),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--cluster", "nowhere"], "such as tcp://login1:8786, or local:4"),
+        (["--cluster", "local:2", "--dry-run"], "leave --cluster out"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong_with_a_cluster(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["matrix", *words, "--out", str(tmp_path / "out")]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -18,6 +18,7 @@ from probes.watch import FolderNotWritableError
 from reports.commands import COMMANDS, matrix
 from reports.commands.interface import EXIT_BLIND, EXIT_DIAGNOSED, EXIT_INTERRUPTED, EXIT_USAGE, UsageError
 from repro.cases import catalogue
+from repro.checkpoints.errors import CheckpointError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         doctor.ScriptError,
         remedies.UnknownRemedyError,
         catalogue.CatalogueError,
+        CheckpointError,
         MatrixError,
     ) as error:
         print(f"freezelab: {error}", file=sys.stderr)
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "  freezelab attach 4711\n"
         "  freezelab matrix matrix.toml\n"
         "  freezelab report runs/20261124-120000\n"
+        "  freezelab audit model_300k.zip --against model_201k.zip\n"
         "  freezelab doctor --env ~/venvs/training\n"
         "  freezelab remedies\n"
         "  freezelab cases run --vary 3\n"

@@ -1,14 +1,15 @@
 """
 The command line, one file per command: each parses, calls and prints. A new one is added to ``COMMANDS``.
 
-This is the only part of ``reports`` that may import ``repro``: for the training program's options and the catalogue.
+This is the only part of ``reports`` that may import ``repro``: for the training program's options, the catalogue and
+the audit of checkpoints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.commands import attach, cases, doctor, envs, matrix, remedies, report, run
+from reports.commands import attach, audit, cases, doctor, envs, matrix, remedies, report, run
 from reports.commands.interface import Commands
 
 COMMANDS: tuple[Callable[[Commands], None], ...] = (
@@ -18,6 +19,7 @@ COMMANDS: tuple[Callable[[Commands], None], ...] = (
     matrix.add_status,
     matrix.add_export,
     report.add,
+    audit.add,
     doctor.add,
     remedies.add,
     cases.add,

@@ -146,7 +146,7 @@ class Archive:
         too_much = UnreadableError(f"{self._where(entry.filename)} unpacks to too much, as a zip bomb does")
         if entry.file_size > allowed:
             raise too_much
-        file = self._stack.enter_context(tempfile.TemporaryFile())
+        file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closed with the stack
         size = 0
         try:
             with self._zip.open(entry) as source:

@@ -117,7 +117,7 @@ def _summary(case: Case, judgement: Judgement, shown: int | None) -> str:
         case Verdict.COUNTER_EDITED:
             return f"Its count of steps was edited: {of}, it shows about {shown or 0:,}."
         case Verdict.WEIGHTS_REPLACED:
-            return f"Its weights are not what the {claim} steps that it claims would have made: they were put in afterwards."
+            return f"Its weights are not what the {claim} steps that it claims have made: they were put in afterwards."
         case Verdict.OPTIMISER_RESET:
             rest = "its weights are older than its optimiser" if shown is None else f"{of}, it shows the last {shown:,}"
             return f"Weights or count came from another model: {rest}. What it shows fits together."

@@ -102,7 +102,7 @@ class Case:
     @cached_property
     def pause(self) -> int | None:
         """Steps between two updates of the progress; None if unknown."""
-        if self.algorithm is None:
+        if self.algorithm is None or self.algorithm.pause is None:
             return None
         try:
             return self.algorithm.pause(self.settings)
@@ -116,11 +116,14 @@ class Case:
 
         None if it can't be told: the first update after ``learn`` began is still to come.
         """
-        if self.total is None or self.remaining is None or not self.total or self.pause is None:
+        if self.total is None or self.remaining is None or not self.total or self.algorithm is None:
             return None
-        if self.claim - (self.started or 0) <= self.pause and self.started:
+        total, started = self.total, self.started or 0
+        if self.pause is not None and started and self.claim - started <= self.pause:
             return None
-        found = self.total * (1 - self.remaining)
+        if not self.algorithm.has_optimiser:
+            total -= started  # ARS: of the steps that the last call asked for
+        found = total * (1 - self.remaining)
         return round(found) if abs(found) < 1 << 60 else None
 
     @cached_property

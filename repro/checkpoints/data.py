@@ -1,4 +1,4 @@
-"""The ``data`` of a checkpoint: the model's attributes, as JSON with pickles in it that are looked at but not loaded."""
+"""The ``data`` of a checkpoint: the model's attributes, as JSON with pickles in it that are looked at, not loaded."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Data:
         value = self.value(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        if isinstance(value, int) and abs(value) > _MAX_COUNT or not math.isfinite(value):
+        if (isinstance(value, int) and abs(value) > _MAX_COUNT) or not math.isfinite(value):
             raise self._wrong(name, "a finite number")
         return float(value)
 
@@ -126,7 +126,9 @@ def parse(text: bytes, where: str) -> Data:
     :raises CheckpointError: if it is not what stable-baselines3 writes.
     """
     if sum(text.count(sign) for sign in (b",", b"[", b"{")) > _MAX_VALUES:
-        raise CheckpointError(f"{where}: its data holds more than {_MAX_VALUES} values; stable-baselines3 writes hundreds")
+        raise CheckpointError(
+            f"{where}: its data holds more than {_MAX_VALUES} values; stable-baselines3 writes hundreds"
+        )
     twice: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:

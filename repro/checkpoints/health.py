@@ -49,19 +49,24 @@ def _dangers(checkpoint: Checkpoint) -> Iterator[Finding]:
     for where, pickled in found:
         names = [str(name) for name in pickles.dangers(pickled)] if pickled else []
         if names:
-            says = f"loading it would import {', '.join(names[:_SHOWN])}: don't load this file; nothing of it was executed here"
+            what = ", ".join(names[:_SHOWN])
+            says = f"loading it would import {what}: don't load this file; nothing of it was executed here"
             yield Finding(Level.DANGER, where, says)
     for member, file in checkpoint.pickled.items():
         if file.opaque and not any(pickles.dangers(file.pickled)):
-            names = ", ".join(file.opaque[:_SHOWN])
-            yield Finding(Level.WARNING, member, f"holds {names}, which torch.load refuses with weights_only=True")
+            what = ", ".join(file.opaque[:_SHOWN])
+            yield Finding(Level.WARNING, member, f"holds {what}, which torch.load refuses with weights_only=True")
 
 
 def _form(checkpoint: Checkpoint) -> Iterator[Finding]:
     for name in checkpoint.strange:
-        yield Finding(Level.DANGER, ascii(name)[:80], "a member whose name leads out of the folder it would be unpacked to")
+        yield Finding(
+            Level.DANGER, ascii(name)[:80], "a member whose name leads out of the folder it would be unpacked to"
+        )
     for key in checkpoint.data.twice:
-        yield Finding(Level.WARNING, "data", f"{key} stands in it twice: what one program reads is not what another does")
+        yield Finding(
+            Level.WARNING, "data", f"{key} stands in it twice: what one program reads is not what another does"
+        )
     for member, why in checkpoint.unread.items():
         yield Finding(Level.WARNING, member, f"not read: {why}")
     for item in checkpoint.data.pickled():
@@ -70,11 +75,14 @@ def _form(checkpoint: Checkpoint) -> Iterator[Finding]:
 
 
 def _numbers(checkpoint: Checkpoint) -> Iterator[Finding]:
-    tensors = {f"policy.pth: {name}": item for name, item in (*checkpoint.weights.items(), *checkpoint.variables.items())}
+    tensors = {
+        f"policy.pth: {name}": item for name, item in (*checkpoint.weights.items(), *checkpoint.variables.items())
+    }
     broken = {name: count for name, item in tensors.items() if (count := _not_finite(item))}
     if broken:
         first = next(iter(broken))
-        says = f"{len(broken)} tensors hold NaN or Inf ({first.partition(': ')[2]}: {broken[first]:,}): this model can't act"
+        where = first.partition(": ")[2]
+        says = f"{len(broken)} tensors hold NaN or Inf ({where}: {broken[first]:,}): this model can't act"
         yield Finding(Level.WARNING, "policy.pth", says)
     for item in checkpoint.optimisers.values():
         bad = [key for key, moment in item.moments.items() if _not_finite(moment)]

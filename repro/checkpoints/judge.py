@@ -49,9 +49,7 @@ def judge(observed: Sequence[Observed], claim: int, *, honest_base: bool = True)
     :param honest_base: whether the base, if there is one, is what it claims to be itself.
     """
     kinds = {item.kind for item in observed}
-    explained = {
-        kind for base, explains in EXPLAINED.items() if base in kinds and honest_base for kind in explains
-    }
+    explained = {kind for base, explains in EXPLAINED.items() if base in kinds and honest_base for kind in explains}
     counted = [item for item in observed if item.speaks_for is not None and item.kind not in explained]
     for verdict in ORDER:
         grounds = tuple(item for item in counted if item.speaks_for is verdict)

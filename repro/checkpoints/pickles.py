@@ -264,7 +264,7 @@ def _items(holder: Any) -> list[Any]:
 
 def _word(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("a name that is no text")  # noqa: TRY004  # of the file, not of a caller
+        raise ValueError("a name that is no text")
     return value
 
 

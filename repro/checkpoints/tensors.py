@@ -86,9 +86,7 @@ class Tensor:
         return float(next(self.blocks())[0])
 
 
-def tensor(
-    raw: memoryview, dtype: str, order: str, offset: int, shape: Any, stride: Any, key: int
-) -> Tensor:
+def tensor(raw: memoryview, dtype: str, order: str, offset: int, shape: Any, stride: Any, key: int) -> Tensor:
     """
     A tensor on a storage.
 

@@ -68,9 +68,9 @@ def read(view: memoryview, name: str, stack: contextlib.ExitStack) -> TorchFile:
 
     :raises UnreadableError: if it is none, or damaged.
     """
-    if view[:4] == b"PK\x03\x04":
+    if view[:4].tobytes() == b"PK\x03\x04":
         return _read_zip(Archive(view, name, stack))
-    if view[:1] == b"\x80":
+    if view[:1].tobytes() == b"\x80":
         return _read_legacy(view)
     raise UnreadableError(f"{name} is in none of the formats of torch.save that are read")
 

@@ -9,17 +9,12 @@ def _work(settings: Settings, stretch: Stretch) -> Work:
     return Work(f"{steps_text(stretch)} of ARS leave no optimiser steps: it has no optimiser", {}, None)
 
 
-def _pause(settings: Settings) -> int:
-    # Its progress is that of the beginning of an iteration, which is as long as its episodes are.
-    return settings.data.count("num_timesteps") or 0
-
-
 ALGORITHMS = (
     Algorithm(
         name=lambda _: "ARS",
         matches=lambda data: "n_delta" in data and "n_top" in data,
         work=_work,
-        pause=_pause,
+        pause=None,  # as long as the episodes of an iteration
         has_optimiser=False,
     ),
 )

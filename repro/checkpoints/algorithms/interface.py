@@ -90,8 +90,9 @@ class Algorithm:
     matches: Callable[[Data], bool]
     work: Callable[[Settings, Stretch], Work]
     """Raises :class:`UnknownSettingError`."""
-    pause: Callable[[Settings], int]
-    """Steps of the environment, all together, between two updates of ``_current_progress_remaining``."""
+    pause: Callable[[Settings], int] | None
+    """Steps of the environment, all together, between two updates of ``_current_progress_remaining``; None if they
+    vary."""
     updates_are: str | None = None
     """The optimiser that steps exactly once for each of ``_n_updates``, whatever the settings; None if none does."""
     has_optimiser: bool = True

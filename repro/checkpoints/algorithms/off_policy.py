@@ -51,7 +51,11 @@ def _updates(settings: Settings, stretch: Stretch) -> tuple[Range, str]:
         raise UnknownSettingError("gradient_steps" if gradient_steps is None else "learning_starts")
     # What was collected before learning_starts is not trained on; a call of learn that goes on counting is past it.
     waits = max(0, starts - stretch.begin)
-    head = f"{steps_text(stretch)}, of which the first {waits:,} are before learning_starts," if waits else steps_text(stretch)
+    head = (
+        f"{steps_text(stretch)}, of which the first {waits:,} are before learning_starts,"
+        if waits
+        else steps_text(stretch)
+    )
     if unit == "episode":
         return _by_episodes(settings, stretch, waits, head)
     chunk = frequency * settings.n_envs
@@ -69,7 +73,7 @@ def _by_episodes(settings: Settings, stretch: Stretch, waits: int, head: str) ->
     if gradient_steps < 0:
         # As many gradient steps as were collected; the first trained-on episode may have begun before learning_starts.
         low = max(0, stretch.steps - waits - stretch.steps // _LONGEST_SHARE)
-        says = f"{head} with one gradient step for each step of a finished episode are up to {stretch.steps:,} optimiser steps"
+        says = f"{head} with a gradient step for each of a finished episode are up to {stretch.steps:,} optimiser steps"
         return Range(low, stretch.steps), says
     episodes = settings.data.count("_episode_num")
     if episodes is None:

@@ -49,9 +49,9 @@ def _ppo(settings: Settings, stretch: Stretch) -> Work:
         f"{minibatches} minibatches of {batch} = {rollouts.high * each:,} optimiser steps"
     )
     if stops:
-        # An epoch is given up before the step that would go too far; the first of a rollout can't be: nothing moved yet.
+        # An epoch is given up before the step that would go too far; a rollout's first can't be: nothing moved yet.
         steps, updates = Range(rollouts.low, steps.high), Range(rollouts.low, updates.high)
-        says += f" at most, and at least one for each rollout, as target_kl {settings.data.number('target_kl'):g} may end an update early"
+        says += " at most, and at least one for each rollout, as target_kl may end an update early"
     return Work(says, {OPTIMISER: steps}, updates)
 
 

@@ -14,9 +14,9 @@ from repro.checkpoints.evidence import against, counters, episodes, optimiser, s
 Observer = Callable[[Case], Iterable[Observed]]
 
 OBSERVERS: tuple[Observer, ...] = (
+    optimiser.steps,
     counters.progress,
     counters.never_learnt,
-    optimiser.steps,
     counters.updates,
     counters.epochs,
     optimiser.counts,

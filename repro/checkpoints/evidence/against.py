@@ -65,7 +65,9 @@ def against(case: Case) -> Iterator[Observed]:
         return
     weights = _compare(case.checkpoint.weights, base.weights)
     if not weights.alike:
-        yield Observed("base-unrelated", f"it has no tensor of the shape and name of one of {base.name}: nothing to compare")
+        yield Observed(
+            "base-unrelated", f"it has no tensor of the shape and name of one of {base.name}: nothing to compare"
+        )
         return
     moments = _compare(_moments(case.checkpoint), _moments(base))
     claimed = base.data.count("num_timesteps") or 0
@@ -78,8 +80,8 @@ def against(case: Case) -> Iterator[Observed]:
         if moments.equal and moments.same_shape and taken != before:
             yield Observed(
                 "counts-without-moments",
-                f"the optimiser's {len(moments.alike)} moments are the base's byte by byte, but it counts {_steps(taken)} "
-                f"steps where the base counts {_steps(before)}",
+                f"the optimiser's {len(moments.alike)} moments are the base's byte by byte, but it counts "
+                f"{_steps(taken)} steps where the base's counts {_steps(before)}",
                 Verdict.COUNTER_EDITED,
                 shown=claimed,
             )
@@ -94,7 +96,8 @@ def _told(weights: Comparison, moments: Comparison, base: Checkpoint, claimed: i
     if weights.adapted:
         says += f"; {len(weights.adapted)} have another shape or no counterpart"
     if moments.alike:
-        says += f"; {sum(item.equal for item in moments.alike.values())} of {len(moments.alike)} optimiser moments are equal"
+        equal = sum(item.equal for item in moments.alike.values())
+        says += f"; {equal} of {len(moments.alike)} optimiser moments are equal"
     return says
 
 
@@ -106,15 +109,16 @@ def _same_weights(case: Case, weights: Comparison, moments: Comparison, claimed:
     if not any(taken.values()) and case.never_learnt and case.claim <= claimed:
         yield Observed(
             "copied-from-base",
-            f"a new model with the base's weights ({tensors} tensors equal), on which learn() was never called; its count "
-            f"{case.claim:,} is no more than the base's {claimed:,}",
+            f"a new model with the base's weights ({tensors} tensors equal), on which learn() was never called; its "
+            f"count {case.claim:,} is no more than the base's {claimed:,}",
             Verdict.OPTIMISER_RESET,
             shown=case.claim,
         )
     elif case.claim > claimed and (identical or taken == before or not any(taken.values())):
         yield Observed(
             "nothing-trained-since-base",
-            f"it claims {case.claim - claimed:,} steps more than the base's {claimed:,}, but its {tensors} weight tensors"
+            f"it claims {case.claim - claimed:,} steps more than the base's {claimed:,}, but its {tensors} weight "
+            "tensors"
             + (f" and {len(moments.alike)} optimiser moments" if identical else "")
             + f" equal the base's byte by byte: no training took place ({_optimiser_since(taken, before)})",
             Verdict.COUNTER_EDITED,
@@ -131,8 +135,8 @@ def _same_weights(case: Case, weights: Comparison, moments: Comparison, claimed:
     elif identical and taken != before:
         yield Observed(
             "counts-without-moments",
-            f"weights and moments are the base's byte by byte, but its optimiser counts {_steps(taken)} steps where the "
-            f"base's counts {_steps(before)}",
+            f"weights and moments are the base's byte by byte, but its optimiser counts {_steps(taken)} steps where "
+            f"the base's counts {_steps(before)}",
             Verdict.COUNTER_EDITED,
             shown=min(claimed, case.claim),
         )
@@ -141,7 +145,9 @@ def _same_weights(case: Case, weights: Comparison, moments: Comparison, claimed:
 def _moved(case: Case, base: Checkpoint, weights: Comparison) -> Iterator[Observed]:
     """No optimiser step moves a weight further than its learning rate times a bound."""
     mine, theirs = case.checkpoint.optimisers, base.optimisers
-    rates = [value for item in (*mine.values(), *theirs.values()) for group in item.groups if (value := group.learning_rate)]
+    rates = [
+        value for item in (*mine.values(), *theirs.values()) for group in item.groups if (value := group.learning_rate)
+    ]
     constants = [checkpoint.data.number("learning_rate") for checkpoint in (case.checkpoint, base)]
     if any(rate is None for rate in constants) or not rates or case.algorithm is None or of(base.data) is None:
         return
@@ -163,9 +169,9 @@ def _moved(case: Case, base: Checkpoint, weights: Comparison) -> Iterator[Observ
         worst = max(far, key=lambda name: weights.alike[name].largest)
         yield Observed(
             "moved-too-far",
-            f"between the base and this the optimiser took at most {steps:,} steps, which at learning rate {rate:g} move a weight by "
-            f"{reach:.3g} at most; {worst} differs by {weights.alike[worst].largest:.3g} ({len(far)} of "
-            f"{len(stepped)} tensors are too far): these weights did not come from the base by this training",
+            f"between the base and this the optimiser took at most {steps:,} steps, which at learning rate {rate:g} "
+            f"move a weight by {reach:.3g} at most; {worst} differs by {weights.alike[worst].largest:.3g} "
+            f"({len(far)} of {len(stepped)} tensors are too far): these weights are not what became of the base's",
             Verdict.WEIGHTS_REPLACED,
             shown=0,
         )
@@ -175,7 +181,7 @@ def _since(case: Case, base: Checkpoint, claimed: int) -> Iterator[Observed]:
     """The optimiser's steps since the base against the steps claimed since."""
     if case.claim <= claimed:
         return
-    stretch = Stretch(claimed, case.claim, whole=claimed == (case.started or 0))
+    stretch = Stretch(claimed, case.claim, whole=(case.started or 0) <= claimed)
     work = case.work(stretch)
     if work is None:
         return
@@ -183,6 +189,8 @@ def _since(case: Case, base: Checkpoint, claimed: int) -> Iterator[Observed]:
     since = {name: item.taken - _steps_of(base.optimisers.get(name)) for name, item in found.items()}
     for name, taken in since.items():
         expected = work.optimisers[name]
+        if not expected.low:
+            return  # too few steps to tell
         if taken >= expected.low:
             kind, verdict = "optimiser-fits-since-base", Verdict.TRAINED
         elif found[name].taken >= expected.low:
@@ -195,7 +203,9 @@ def _since(case: Case, base: Checkpoint, claimed: int) -> Iterator[Observed]:
             kind,
             f"{work.says}; {name} has taken {done:,} since the base ({found[name].taken:,} in all{exactly})",
             verdict,
-            shown=case.claim if verdict is not Verdict.COUNTER_EDITED else claimed + stretch.steps * max(taken, 0) // max(expected.high, 1),
+            shown=case.claim
+            if verdict is not Verdict.COUNTER_EDITED
+            else claimed + stretch.steps * max(taken, 0) // max(expected.high, 1),
         )
         return
 

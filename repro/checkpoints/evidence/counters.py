@@ -25,14 +25,12 @@ def progress(case: Case) -> Iterator[Observed]:
         return
     if position is None or pause is None:
         return
-    if case.algorithm is not None and not case.algorithm.has_optimiser:
-        # ARS measures its progress by the steps asked for in the last call alone.
-        position = min((position, position - started), key=lambda place: abs(claim - place) + (place < 0) * claim)
     exact = (case.total or 0) * (1 - (case.remaining or 0.0))
     if not math.isclose(exact, round(exact), rel_tol=1e-9, abs_tol=1e-3):
         yield Observed(
             "progress-between-steps",
-            f"a progress of {1 - (case.remaining or 0):.6g} of {case.total:,} steps is step {exact:,.2f}: training never stands between two steps",
+            f"a progress of {1 - (case.remaining or 0):.6g} of {case.total:,} steps is step {exact:,.2f}: training "
+            "never stands between two steps",
             Verdict.INCONSISTENT,
         )
         return
@@ -117,8 +115,9 @@ def epochs(case: Case) -> Iterator[Observed]:
     minibatches = next(iter(work.optimisers.values())).high // max(1, work.updates.high)
     unfinished = work.updates.high // n_epochs if case.checkpoint.data.number("target_kl") is not None else 0
     most, least = case.updates * minibatches, (case.updates - unfinished) * minibatches
-    # Before 2.1 the count went up by n_epochs even if target_kl had ended the update early.
-    if optimiser.taken < least and case.updates != work.updates.high:
+    # Older releases count n_epochs for an update even if target_kl has ended it early.
+    old = bool(unfinished) and case.updates % n_epochs == 0
+    if optimiser.taken < least and not old:
         yield Observed(
             "epochs-without-steps",
             f"_n_updates counts {case.updates:,} epochs of {minibatches} minibatches, of which target_kl can have cut "
@@ -129,6 +128,6 @@ def epochs(case: Case) -> Iterator[Observed]:
     elif optimiser.taken > most:
         yield Observed(
             "more-steps-than-epochs",
-            f"_n_updates counts {case.updates:,} epochs of {minibatches} minibatches, {most:,} optimiser steps at most; "
-            f"{optimiser.taken:,} were taken",
+            f"_n_updates counts {case.updates:,} epochs of {minibatches} minibatches, {most:,} optimiser steps at "
+            f"most; {optimiser.taken:,} were taken",
         )

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
+from repro.checkpoints import records
 from repro.checkpoints.case import Case, Observed, Verdict
-from repro.checkpoints.pickles import Made
-from repro.checkpoints.torch_file import scalar
 
 _LONG = 10
 """How many times the longest episode the unrecorded steps must be to be remarkable."""
 _SHARE = 0.25
 """Of all steps, likewise."""
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """What ``ep_info_buffer`` holds."""
-
-    lengths: tuple[int, ...]
-    limit: int | None
-    """How many it keeps; None if all of a stretch."""
-
-
-def remembered(case: Case) -> Episodes | None:
-    """The recorded episodes; None if there is no record."""
-    value = case.checkpoint.data.value("ep_info_buffer")
-    limit = None
-    if isinstance(value, Made) and value.by("collections.deque"):
-        arguments = value.arguments if isinstance(value.arguments, tuple) else ()
-        limit = arguments[1] if len(arguments) > 1 and isinstance(arguments[1], int) else None
-        items: Any = value.items or (arguments[0] if arguments else [])
-    else:
-        items = value
-    if not isinstance(items, list):
-        return None
-    lengths = []
-    for item in items:
-        length = item.get("l") if isinstance(item, dict) else None
-        length = scalar(length) if isinstance(length, Made) else length
-        if not isinstance(length, (int, float)) or not 0 < length < 1 << 53:
-            return None
-        lengths.append(int(length))
-    return Episodes(tuple(lengths), limit)
+_UNCOUNTED = 64
+"""Steps that ARS may drop in an iteration: it counts whole rounds of its worker processes."""
 
 
 def episodes(case: Case) -> Iterator[Observed]:
     """Recorded lengths against the steps since the record began."""
-    found = remembered(case)
+    found = records.episodes(case.checkpoint.data)
     finished = case.checkpoint.data.count("_episode_num") or 0
     if finished > case.claim:
         yield Observed(
@@ -62,7 +30,7 @@ def episodes(case: Case) -> Iterator[Observed]:
     total, n_envs = sum(found.lengths), case.settings.n_envs
     says = f"{len(found.lengths):,} episodes of {total:,} steps in all are on record"
     if case.algorithm is not None and not case.algorithm.has_optimiser:
-        yield from _last_iteration(case, total)
+        yield from _last_iteration(case, found)
         return
     whole = found.limit is not None and len(found.lengths) < found.limit and not case.started
     gap = case.claim - total
@@ -78,24 +46,26 @@ def episodes(case: Case) -> Iterator[Observed]:
     yield Observed("episodes", says)
 
 
-def _last_iteration(case: Case, total: int) -> Iterator[Observed]:
+def _last_iteration(case: Case, found: records.Episodes) -> Iterator[Observed]:
     """ARS keeps the episodes of its last iteration, and the progress of where that began."""
-    position, started = case.position, case.started or 0
-    if position is None:
+    delta, each = case.settings.get("n_delta"), case.settings.get("n_eval_episodes")
+    position, total, n_envs = case.position, sum(found.lengths), case.settings.n_envs
+    if position is None or delta is None or each is None:
         return
-    if case.claim - total in (position, position - started):
+    if len(found.lengths) != 2 * delta * each:
         yield Observed(
-            "last-iteration-fits",
-            f"its last iteration began at step {case.claim - total:,} by the progress, and the episodes on record are "
-            f"the {total:,} steps from there to {case.claim:,}",
-            Verdict.TRAINED,
-            shown=case.claim,
+            "iteration-unfinished", "it was saved within an iteration, whose steps are not all on record yet"
         )
-    elif case.settings.n_envs == 1:
-        yield Observed(
-            "last-iteration-elsewhere",
-            f"by the progress its last iteration began at step {position:,}, and the episodes on record have {total:,} "
-            f"steps: that ends at {position + total:,}, not at {case.claim:,}",
-            Verdict.COUNTER_EDITED if position + total < case.claim else Verdict.INCONSISTENT,
-            shown=min(max(position + total, 0), case.claim),
-        )
+        return
+    # Several environments go on stepping until the last of them is done; separate processes count a few steps less.
+    low, high = position + total - min(_UNCOUNTED, total // 4), position + total * n_envs
+    says = f"by the progress its last iteration began at step {position:,}, and its episodes have {total:,} steps"
+    if low <= case.claim <= high:
+        yield Observed("iteration-fits", f"{says}: that ends at {case.claim:,}", Verdict.TRAINED, shown=case.claim)
+        return
+    yield Observed(
+        "iteration-elsewhere",
+        f"{says}: that ends at {position + total:,}, not at {case.claim:,}",
+        Verdict.COUNTER_EDITED if high < case.claim else Verdict.INCONSISTENT,
+        shown=min(max(high, 0), case.claim),
+    )

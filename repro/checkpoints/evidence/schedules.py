@@ -43,13 +43,15 @@ def learning_rate(case: Case) -> Iterator[Observed]:
         return
     expected = _at(schedule, case.remaining)
     if math.isclose(rate, expected, rel_tol=1e-4, abs_tol=_LEEWAY * abs(last - first)):
-        yield Observed("schedule-fits", f"the optimiser's learning rate {rate:g} is that of the schedule at this progress")
+        yield Observed(
+            "schedule-fits", f"the optimiser's learning rate {rate:g} is that of the schedule at this progress"
+        )
         return
     place = round(case.total * (rate - first) / (last - first) * fraction)
     yield Observed(
         "schedule-elsewhere",
-        f"the schedule from {first:g} to {last:g} gives {expected:g} at step {case.position:,}; the optimiser's learning "
-        f"rate is {rate:g}, as at step {place:,}",
+        f"the schedule from {first:g} to {last:g} gives {expected:g} at step {case.position:,}; the optimiser's "
+        f"learning rate is {rate:g}, as at step {place:,}",
         Verdict.COUNTER_EDITED if 0 <= place < case.position else Verdict.INCONSISTENT,
         shown=max(0, min(place, case.claim)),
     )

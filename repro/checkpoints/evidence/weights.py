@@ -54,7 +54,7 @@ def _biases(case: Case) -> dict[str, Tensor]:
 
 
 def untrained(case: Case) -> Iterator[Observed]:
-    """A network whose biases are all zero has just been made: stable-baselines3 begins with that, and any step ends it."""
+    """Biases that are all zero are those of a network that was just made; any step ends that."""
     biases = _biases(case)
     item = case.checkpoint.optimisers.get("policy.optimizer")
     if not biases or item is None or not item.taken:
@@ -72,8 +72,8 @@ def untrained(case: Case) -> Iterator[Observed]:
         return
     bound, rate, work = largest_step(item), case.checkpoint.data.number("learning_rate"), case.work(case.whole)
     expected = work.optimisers.get(item.name) if work else None
-    if bound is None or rate is None or case.started or expected is None:
-        return
+    if bound is None or rate is None or case.started or expected is None or "n_critic_updates" in case.checkpoint.data:
+        return  # TRPO moves its actor without an optimiser
     # Only if all its steps are those of one call of learn: an earlier one may have had a larger learning rate.
     reach = item.taken * abs(rate) * bound * _FACTOR
     if item.taken <= expected.high and largest > reach and all(group.learning_rate == rate for group in item.groups):

@@ -16,6 +16,7 @@ from sb3_contrib import ARS, QRDQN, TQC, TRPO, CrossQ, MaskablePPO, RecurrentPPO
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.utils import LinearSchedule
 
 STEPS = 192
 ROLLOUT: dict[str, Any] = {"n_steps": 32}
@@ -173,7 +174,9 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     path = folder / f"{kind.name}-midway.zip"
     kind.model(seed=2).learn(STEPS, callback=SaveAt(101, path))
     if path.exists():  # ARS may pass over any count
-        yield Made(f"{kind.name} midway", path, None, TRAINED if kind.algorithm is not ARS else ("cannot tell", *TRAINED))
+        yield Made(
+            f"{kind.name} midway", path, None, TRAINED if kind.algorithm is not ARS else ("cannot tell", *TRAINED)
+        )
     if kind.algorithm is ARS:
         return
     path = folder / f"{kind.name}-stopped.zip"
@@ -182,9 +185,12 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     more_envs = make_vec_env(Market, n_envs=3, seed=5, env_kwargs={"discrete": kind.discrete})
     wider = kind.algorithm.load(first.path, env=more_envs)
     yield saved(wider.learn(200, reset_num_timesteps=False), "went-on-in-three-envs", ("trained", "cannot tell"))
-    yield saved(kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS), "sgd", ("cannot tell",))
-    linear = {"learning_rate": lambda progress: 1e-3 * progress}
-    yield saved(kind.model(**linear).learn(STEPS), "schedule")
+    # The entropy coefficient keeps its Adam, and with it a count.
+    counted = TRAINED if hasattr(base, "ent_coef_optimizer") else ("cannot tell",)
+    yield saved(kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS), "sgd", counted)
+    yield saved(kind.model(learning_rate=lambda progress: 1e-3 * progress).learn(STEPS), "schedule")
+    linear = LinearSchedule(1e-3, 1e-5, 1.0)
+    yield saved(kind.model(learning_rate=linear).learn(STEPS), "linear-schedule")
     if kind.learns_from_rollouts:
         yield saved(kind.model(n_steps=20).learn(STEPS), "other-n-steps")
         if kind.name.endswith("PPO"):
@@ -257,7 +263,8 @@ def _forged(kind: Kind, folder: Path) -> Iterator[Made]:
     further = kind.algorithm.load(true, env=kind.model().env)
     further.num_timesteps = 2000
     further.learn(64, reset_num_timesteps=False)
-    yield from saved(further, "moved-on-then-trained", true)
+    if kind.algorithm is not ARS:  # it leaves nothing that could tell
+        yield from saved(further, "moved-on-then-trained", None, true)
 
 
 def _scale(model: Any, factor: float) -> None:

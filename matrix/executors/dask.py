@@ -97,13 +97,6 @@ class DaskExecutor:
         slots = max(1, self._dispatcher.crew.slots(self._threads))
         return slots if self._jobs is None else min(slots, self._jobs)
 
-    @property
-    def ahead(self) -> int:
-        """
-        How many trials it wants to have in hand: some more than run, as a cluster that adapts grows by what waits.
-        """
-        return self.slots if self._jobs is not None else 2 * self.slots + 1
-
     def submit(self, task: Task, needs: Callable[[], Needs] = Needs) -> Future[Observation]:
         """
         See :meth:`matrix.executors.interface.Executor.submit`. Memory is each worker's own affair.

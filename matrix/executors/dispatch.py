@@ -38,8 +38,8 @@ class Patience:
     """So long after its time limit, a trial's worker hangs too: it should have ended the trial."""
     recall_s: float = 15.0
     """How long a worker may take to end a trial that nobody wants any more."""
-    nobody_s: float = 300.0
-    """After so long without any worker, what waits is given up."""
+    nobody_s: float = 3600.0
+    """After so long without any worker, what waits is given up; a batch system may take its time to start new ones."""
     gap_s: float = 4.0
     """If we had not looked at the cluster for so long, nobody's silence says anything."""
     beat_every_s: float = 2.0

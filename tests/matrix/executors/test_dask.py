@@ -26,7 +26,7 @@ from matrix.environments.cache import CellEnvironment, Lock, UvEnvironments, def
 from matrix.environments.uv import Uv
 from matrix.errors import MatrixError
 from matrix.executors import LocalExecutor
-from matrix.executors.cluster import ClusterAddress, connected
+from matrix.executors.cluster import ClusterAddress, connected, files_of
 from matrix.executors.dask import WORKER_FILE, DaskExecutor
 from matrix.executors.dispatch import Patience
 from matrix.executors.fitness import survey, why_unfit
@@ -264,7 +264,7 @@ def test_a_stopped_worker_is_not_waited_for(
     plan_of: PlanOf, bench: Bench, client: distributed.Client, scratch: Path
 ) -> None:
     todo = trials(plan_of, 2, sleep_s=0.6)
-    with bench.executor(client, patience=replace(PATIENCE, silence_s=2.0)) as executor:
+    with bench.executor(client, patience=replace(PATIENCE, silence_s=4.0)) as executor:
         futures = [executor.submit(bench.task(trial)) for trial in todo]
         orphan, worker = until(lambda: training(scratch)).popitem()
         os.kill(worker, signal.SIGSTOP)
@@ -385,6 +385,15 @@ def test_addresses_are_understood() -> None:
     assert ClusterAddress.parse("local:3") == ClusterAddress(None, 3)
     for text in ("tcp://10.0.0.1:8786", "tls://login1.cluster:1", "tcp://[::1]:8786/"):
         assert ClusterAddress.parse(text).scheduler == text.rstrip("/")
+
+
+def test_the_users_own_files_are_what_every_worker_has_to_see(plan_of: PlanOf, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("")
+    plan = plan_of(
+        "[factors]\nversions = ['old']\nlr = [1, 2]\n[training]\ncommand = ['train.py', '--lr', '{lr}', '/nowhere']\n"
+        "[versions.old]\nrequirements = ['tiny==1.0']\n"
+    )
+    assert files_of(plan) == [str(tmp_path / "train.py")]
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:

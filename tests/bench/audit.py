@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repro.checkpoints.audit import audit
-from tests.repro.checkpoints.making import FALSE, KINDS, Kind, Made, forged, honest
+from tests.repro.checkpoints.making import KINDS, Kind, Made, forged, honest
 
 
 def main() -> None:
@@ -41,10 +41,9 @@ def _score(kinds: list[Kind], folder: Path) -> None:
     wrong = []
     for made in _made(kinds, folder):
         said = str(audit(made.path, made.against).verdict)
-        false = made.right == FALSE
-        rows[made.name.partition(" ")[0], "false" if false else "honest", said in made.right] += 1
-        rows["all", f"{'false' if false else 'honest'}: {said}", said in made.right] += 1
-        unique[false].add(made.path)
+        rows[made.name.partition(" ")[0], "false" if made.false else "honest", said in made.right] += 1
+        rows["all", f"{'false' if made.false else 'honest'}: {said}", said in made.right] += 1
+        unique[made.false].add(made.path)
         if said not in made.right:
             wrong.append(f"{made.name}: {said}, not {' or '.join(made.right)}")
     print(f"{'algorithm':14}{'honest right':>14}{'of':>5}{'false right':>14}{'of':>5}")

@@ -1,0 +1,49 @@
+"""
+What is believed before the first run; one configuration for all kinds of searches.
+
+A freeze comes every time, or (a race, say) now and then; where its cause is absent it never comes, or seldom. The
+rates at which ``python -m tests.bench.bisect`` judges the searches are none of these numbers' source.
+"""
+
+from __future__ import annotations
+
+from matrix.designs.rates import RATES as _BINS
+from matrix.designs.rates import Rates, binned
+
+_ALWAYS = 0.5
+"""Probability that what has the culprit freezes every time."""
+_SOMETIMES = (1.0, 1.5)
+"""Beta distribution of its freeze rate otherwise."""
+_NEVER = 0.8
+"""Probability that what lacks the culprit never freezes."""
+_SELDOM = (1.0, 20.0)
+"""Beta distribution of its freeze rate otherwise: one run in twenty, about."""
+_MOST_SELDOM = 0.15
+"""Nobody calls a candidate good that freezes more often."""
+_LEAST_RISE = 0.2
+"""By how much the culprit must raise the rate."""
+_DRIFTED = 0.05
+"""Without a culprit: probability that nothing freezes any more, and that everything does now."""
+_FLAT = (0.6, 1.0)
+"""Beta distribution of the one freeze rate otherwise."""
+
+NO_CULPRIT = 0.1
+"""Probability that there is none: the freeze comes from elsewhere, or was there on the good side all along."""
+SIZES = (0.6, 0.3, 0.07, 0.02)
+"""Probability that a culprit among changes is one of them, two together, three, four; each size above half as likely."""
+THRESHOLD = 0.97
+"""Probability at which a search ends, unless it is told another."""
+
+
+def _rates() -> Rates:
+    inside = (1 - _ALWAYS) * binned(*_SOMETIMES)
+    inside[-1] += _ALWAYS
+    outside = (1 - _NEVER) * binned(*_SELDOM) * (_BINS < _MOST_SELDOM)
+    outside[0] += _NEVER
+    flat = (1 - 2 * _DRIFTED) * binned(*_FLAT)
+    flat[0] += _DRIFTED
+    flat[-1] += _DRIFTED
+    return Rates.of(inside, outside, flat, _LEAST_RISE)
+
+
+RATES = _rates()

@@ -112,6 +112,9 @@ class _Track:
     polled_ns: int = 0
     alive_ns: int = 0
     """When the last event came, or, where no clock was read for it, the last poll before it."""
+    waited_s: float = 0.0
+    """How long its main thread has wanted a core and had none so far, and by the poll that saw the last event."""
+    waited_at_event_s: float = 0.0
     events_at_step: int = 0
     """Marks passed when the step count last moved."""
     pace: Pace = field(default_factory=Pace)
@@ -136,10 +139,12 @@ class _Track:
                 # To import and to load is no part of what comes between two events of a training.
                 self.stays.clear()
             known_ns = max(known_ns, self.polled_ns)
-        self.alive_ns = max(self.alive_ns, known_ns)
+        self.waited_s = procfs.waited_for_core_s(self.recording.pid) or self.waited_s
+        if known_ns > self.alive_ns:
+            self.alive_ns, self.waited_at_event_s = known_ns, self.waited_s
         if self.state.step is None or self.state.step != self.previous.step:
             # While the user's count stands still, that is what has to be explained.
-            self.pace.add(now_ns / 1e9, self.state.phases, procfs.waited_for_core_s(self.recording.pid) or 0.0)
+            self.pace.add(now_ns / 1e9, self.state.phases, self.waited_s)
         self.polled_ns = now_ns
 
 
@@ -299,6 +304,12 @@ class Progress:
         last = max((track.alive_ns for track in self._tracks.values()), default=now_ns)
         return max(now_ns - last, 0) / 1e9
 
+    def own_silence_s(self, now_ns: int) -> float:
+        """The same without the time in which the training wanted a core and others had them all."""
+        training = self._training()
+        starved_s = training.waited_s - training.waited_at_event_s if training is not None else 0.0
+        return max(self.silence_s(now_ns) - max(starved_s, 0.0), 0.0)
+
     def usual_stay_s(self) -> float:
         """The longest that the training process has stayed in its present innermost phase before; 0 if never."""
         training = self._training()
@@ -316,7 +327,7 @@ class Progress:
             floor_s = OUTSIDE_SILENCE_FLOOR_S
         elif state is not None and (state.trained or state.exit_ns > 0):
             floor_s = TRAINED_SILENCE_FLOOR_S
-        return self.silence_s(now_ns) > max(floor_s, SILENCE_FACTOR * self.usual_stay_s())
+        return self.own_silence_s(now_ns) > max(floor_s, SILENCE_FACTOR * self.usual_stay_s())
 
     def update_left_s(self, now_ns: int) -> float | None:
         """How long the running update will still take, by its pace so far; None when there is no telling."""

@@ -272,7 +272,7 @@ def _may_be_settled(observer: Observer, options: WatchOptions, now: int) -> bool
 
 
 def _silent_for_long(observer: Observer, options: WatchOptions, now: int) -> bool:
-    return len(observer.seen.looks) >= _MIN_LOOKS and observer.progress.silence_s(now) >= options.confirm_after_s
+    return len(observer.seen.looks) >= _MIN_LOOKS and observer.progress.own_silence_s(now) >= options.confirm_after_s
 
 
 def _settled(command: Sequence[str], observer: Observer, now: int) -> Diagnosis | None:
@@ -286,7 +286,7 @@ def _ends(found: Diagnosis, observer: Observer, options: WatchOptions, now: int)
     if options.on_freeze != "stop" or found.verdict not in options.stop_on:
         return False
     proven = found.verdict not in _WITHOUT_PROOF or any(item.kind in _PROOFS for item in found.evidence)
-    return proven or observer.progress.silence_s(now) >= options.stop_after_s
+    return proven or observer.progress.own_silence_s(now) >= options.stop_after_s
 
 
 def _status(

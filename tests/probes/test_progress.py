@@ -475,3 +475,21 @@ def test_of_silences_that_are_over_the_function_that_they_went_round_in_is_blame
     assert result.verdict is Verdict.SLOW_PHASE
     assert result.culprit is not None
     assert result.culprit.function == "quote"
+
+
+def test_the_time_in_which_others_had_all_cores_is_no_silence_of_the_trainings_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = {"s": 0.0}
+    monkeypatch.setattr("probes.system.procfs.waited_for_core_s", lambda pid: waited["s"])
+    run.enter("learn", "collect")
+    run.step(99)
+    run.poll(0.1)
+    at = run.recorder.words[layout.STEP_NS]
+    waited["s"] = 7.0
+    run.poll(8)
+    assert run.progress.silence_s(at + 8 * S) == pytest.approx(8, abs=0.2)
+    assert run.progress.own_silence_s(at + 8 * S) == pytest.approx(1, abs=0.2)
+    assert not run.progress.is_silent(at + 8 * S)
+    run.poll(12)
+    assert run.progress.is_silent(at + 12 * S)

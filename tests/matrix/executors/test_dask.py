@@ -52,8 +52,10 @@ import tiny
 if given["--env"] == "v3":
     raise RuntimeError("tiny " + tiny.VERSION)
 """
-PATIENCE = Patience(silence_s=6.0, recall_s=5.0, nobody_s=30.0, beat_every_s=0.3)
+PATIENCE = Patience(attempts=9, silence_s=6.0, recall_s=5.0, nobody_s=30.0, beat_every_s=0.3)
 WORKERS = 2
+WITHIN_S = 150.0
+"""On a machine that is busy with other things."""
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +178,11 @@ def test_a_cluster_observes_what_this_machine_would(
     plan_of: PlanOf, sweep_text: str, bench: Bench, client: distributed.Client
 ) -> None:
     plan = plan_of(sweep_text.replace('"off", "on"', '"off"').replace('"old", "new"', '"old"'))
+    client.wait_for_workers(WORKERS, timeout=60)  # another test may have killed one
     with bench.executor(client) as executor:
         assert executor.slots == WORKERS
         futures = {trial: executor.submit(bench.task(trial)) for trial in plan.trials}
-        there = {trial: future.result(60) for trial, future in futures.items()}
+        there = {trial: future.result(WITHIN_S) for trial, future in futures.items()}
     assert {str(item.verdict) for item in there.values()} == {"healthy", "exception"}
     assert {item.exception for item in there.values()} == {None, "RuntimeError: tiny 1.0"}
     assert sorted(bench.started) == sorted(trial.id for trial in plan.trials)
@@ -191,7 +194,7 @@ def test_a_cluster_observes_what_this_machine_would(
             provided = environments.provide(trial.cell.versions, task.lock, lambda: False)
             assert isinstance(provided, CellEnvironment)
             files = contents(bench.sweep / "cells" / trial.id)
-            here = local.submit(replace(task, environment=provided)).result(60)
+            here = local.submit(replace(task, environment=provided)).result(WITHIN_S)
             assert [getattr(here, name) for name in WHAT_IS_OBSERVED] == [
                 getattr(there[trial], name) for name in WHAT_IS_OBSERVED
             ]
@@ -207,7 +210,7 @@ def test_what_a_run_left_comes_home_with_who_ran_it(
 ) -> None:
     (trial,) = trials(plan_of, sleep_s=0.8)
     with bench.executor(client) as executor:
-        observation = executor.submit(bench.task(trial)).result(60)
+        observation = executor.submit(bench.task(trial)).result(WITHIN_S)
     assert observation.folder == f"cells/{trial.id}"
     folder = bench.sweep / observation.folder
     assert (folder / "stdout.log").read_text() == "starts\ndefault_int_handler\n"
@@ -257,22 +260,20 @@ def test_a_killed_workers_trials_are_run_elsewhere_once_and_leave_no_orphan(
         (bench.sweep / str(record.observation.folder) / WORKER_FILE).exists() for record in records if record.ran
     )
     assert result.analysis.missing == 0
-    client.wait_for_workers(WORKERS, timeout=60)
 
 
 def test_a_stopped_worker_is_not_waited_for(
     plan_of: PlanOf, bench: Bench, client: distributed.Client, scratch: Path
 ) -> None:
     todo = trials(plan_of, 2, sleep_s=0.6)
-    with bench.executor(client, patience=replace(PATIENCE, silence_s=4.0)) as executor:
+    with bench.executor(client, patience=replace(PATIENCE, silence_s=3.0)) as executor:
         futures = [executor.submit(bench.task(trial)) for trial in todo]
         orphan, worker = until(lambda: training(scratch)).popitem()
         os.kill(worker, signal.SIGSTOP)
-        observations = [future.result(60) for future in futures]
+        observations = [future.result(WITHIN_S) for future in futures]
     assert [item.outcome for item in observations] == [Outcome.RAN] * 2
     assert any("does not answer" in note for note in bench.notes)
     until(lambda: orphan not in training(scratch), 15)
-    client.wait_for_workers(WORKERS, timeout=60)
 
 
 def test_a_trial_that_loses_every_worker_is_given_up(plan_of: PlanOf, bench: Bench, client: distributed.Client) -> None:
@@ -281,11 +282,10 @@ def test_a_trial_that_loses_every_worker_is_given_up(plan_of: PlanOf, bench: Ben
     (bench.program / "__main__.py").write_text(program)
     (trial,) = trials(plan_of)
     with bench.executor(client, patience=replace(PATIENCE, attempts=2)) as executor:
-        observation = executor.submit(bench.task(trial)).result(60)
+        observation = executor.submit(bench.task(trial)).result(WITHIN_S)
     assert observation.outcome is Outcome.FAILED_TO_START
     assert observation.reason is not None
     assert observation.reason.count("was lost") == 2
-    client.wait_for_workers(WORKERS, timeout=60)
 
 
 def test_once_asked_to_stop_what_runs_finishes_and_twice_it_is_ended(

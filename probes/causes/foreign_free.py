@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from probes.causes import freeing
 from probes.causes.interface import Cause, Finding
 from probes.verdicts import Verdict
 
 
 def _matches(finding: Finding) -> bool:
     said = finding.details.get("heap-message", {})
-    return finding.verdict is Verdict.CRASH and said.get("family") == "invalid-pointer"
+    invalid = finding.verdict is Verdict.CRASH and said.get("family") == "invalid-pointer"
+    return invalid and not freeing.frees_its_own(finding)
 
 
 CAUSE = Cause(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from probes.causes import freeing
 from probes.causes.interface import Cause, Finding
 from probes.verdicts import Verdict
 
 
 def _matches(finding: Finding) -> bool:
     said = finding.details.get("heap-message", {})
-    return finding.verdict is Verdict.CRASH and said.get("family") == "overflow-into-metadata"
+    if finding.verdict is not Verdict.CRASH:
+        return False
+    # A block that its own library gives back is one, whatever it looks like by now.
+    unlike = said.get("family") == "invalid-pointer" and freeing.frees_its_own(finding)
+    return unlike or said.get("family") == "overflow-into-metadata"
 
 
 CAUSE = Cause(

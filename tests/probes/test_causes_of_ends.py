@@ -61,6 +61,12 @@ def said(message: str) -> Finding:
     )
 
 
+def freed_by(library: str, message: str) -> Finding:
+    found = said(message)
+    death = {"noticed_by": {"function": "clear", "library": library}, "frames": []}
+    return replace(found, details={**found.details, "death-stack": death})
+
+
 def slowed(**shares: float) -> Finding:
     figures = {"copying": 0.0, "collecting": 0.0, **shares}
     return Finding(Verdict.SLOWDOWN, "collect", ME, {"ever-slower": {"phase": "collect"}, "slow-part": figures}, {})
@@ -140,8 +146,10 @@ CASES = {
     "double-free": said("free(): double free detected in tcache 2"),
     "double-free of old": said("double free or corruption (fasttop)"),
     "heap-header-overwritten": said("free(): invalid next size (fast)"),
+    "heap-header-overwritten of torch's": freed_by("libtorch_python.so", "free(): invalid size"),
     "freed-block-overwritten": said("malloc(): unaligned tcache chunk detected"),
     "foreign-pointer-freed": said("munmap_chunk(): invalid pointer"),
+    "foreign-pointer-freed by the user's": freed_by("desk.so", "free(): invalid pointer"),
     "stack-smashed": said("*** stack smashing detected ***: terminated"),
     "growing-history": slowed(copying=0.8),
     "gc-collections": slowed(collecting=0.8),

@@ -120,7 +120,9 @@ def test_a_checkpoint_of_any_moment_is_honest(ppo: Kind, step: int, tmp_path: Pa
 
 def test_a_linear_schedule_bears_witness_in_the_optimiser(ppo: Kind, rewrite: Rewrite, tmp_path: Path) -> None:
     with quiet():
-        model = ppo.model(learning_rate=LinearSchedule(1e-2, 1e-4, 1.0)).learn(600, callback=SaveAt(320, tmp_path / "s.zip"))
+        model = ppo.model(learning_rate=LinearSchedule(1e-2, 1e-4, 1.0)).learn(
+            600, callback=SaveAt(320, tmp_path / "s.zip")
+        )
         assert model.num_timesteps >= 600
     source = tmp_path / "s.zip"
     assert audit(source).verdict is Verdict.TRAINED
@@ -136,7 +138,9 @@ def test_settings_of_the_caller_go_before_those_of_the_file(rewrite: Rewrite) ->
     assert audit(path, given={"batch_size": 16}).verdict is Verdict.TRAINED
 
 
-@pytest.mark.parametrize("missing", ["n_steps", "batch_size", "_total_timesteps", "_num_timesteps_at_start", "_n_updates"])
+@pytest.mark.parametrize(
+    "missing", ["n_steps", "batch_size", "_total_timesteps", "_num_timesteps_at_start", "_n_updates"]
+)
 def test_what_an_old_file_lacks_is_no_ground_for_suspicion(missing: str, rewrite: Rewrite) -> None:
     found = audit(rewrite({missing: None}))
     assert found.verdict in (Verdict.TRAINED, Verdict.CANNOT_TELL)

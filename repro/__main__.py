@@ -1,5 +1,7 @@
 """Runs the training entry: ``PYTHON path/to/repro [options]`` or ``python -m repro [options]``.
 
+With ``piece`` as its first word it goes on training a checkpoint, as ``freezelab extend`` asks for.
+
 Given as a folder, Python puts that folder itself on the import path. Then our ``envs`` or ``bars``
 would shadow modules of the same name in the user's environment, so the folder is taken off again, and
 ``repro`` is imported by its place. Its parent never gets on the path: what lies beside us is none of the
@@ -31,6 +33,10 @@ if not __package__:
     __spec__ = None
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["piece"]:
+        from repro.extend.piece import main as train_piece
+
+        sys.exit(train_piece(sys.argv[2:]))
     from repro.train import main
 
     sys.exit(main())

@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = parse(arguments)
-        bars = _bars(options)
-        _use_torch(options)
+        bars = market(options)
+        use_torch(options)
         _say(_configuration(options))
-        env = _vectorised(options, bars)
+        env = vectorised(options, bars)
         train(options, env)
     except UsageError as error:
         sys.stderr.write(f"repro: {error}\n")
@@ -55,7 +55,7 @@ def train(options: Options, env: Any) -> Any:
     :raises UsageError: if the base model can't be used
     """
     model = build_model(options, env)
-    model.set_logger(_terminal_logger(options))
+    model.set_logger(terminal_logger(options.verbose))
     if options.conservative == "on":
         # Set on the built model as the attempt did: its rollout buffer keeps the size it was built with.
         model.n_steps = options.conservative_n_steps
@@ -128,7 +128,7 @@ def _adapted_model(options: Options, env: Any, parameters: dict[str, Any]) -> An
     return model
 
 
-def _bars(options: Options) -> Bars | None:
+def market(options: Options) -> Bars | None:
     """The market to train on; none if the environment reads none."""
     from repro.bars import BarsError
     from repro.envs import environment_class, is_users
@@ -154,7 +154,7 @@ def _bars(options: Options) -> Bars | None:
     return bars
 
 
-def _use_torch(options: Options) -> None:
+def use_torch(options: Options) -> None:
     """Import torch, check that it has the device, and set its threads."""
     import torch
 
@@ -169,7 +169,8 @@ def _use_torch(options: Options) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _vectorised(options: Options, bars: Bars | None) -> Any:
+def vectorised(options: Options, bars: Bars | None) -> Any:
+    """The environments to train in, each under a Monitor."""
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
@@ -186,11 +187,14 @@ def _vectorised(options: Options, bars: Bars | None) -> Any:
     )
 
 
-def _terminal_logger(options: Options) -> Any:
-    """A log that goes to the terminal only: SB3's own leaves a folder in the system's temporary one each time."""
+def terminal_logger(verbose: int) -> Any:
+    """A log that goes to the terminal only: SB3's own leaves a folder in the system's temporary one each time.
+
+    :param verbose: 0 logs nothing
+    """
     from stable_baselines3.common.logger import HumanOutputFormat, Logger
 
-    return Logger(folder=None, output_formats=[HumanOutputFormat(sys.stdout)] if options.verbose else [])
+    return Logger(folder=None, output_formats=[HumanOutputFormat(sys.stdout)] if verbose else [])
 
 
 def clear_gpu_memory() -> None:
@@ -214,7 +218,7 @@ def _progress_bar(options: Options) -> bool:
 def _configuration(options: Options) -> str:
     chosen = {**vars(options), "total_timesteps": options.steps_to_learn, "target_kl": options.kl_limit}
     given = " ".join(f"{name}={_plain(value)}" for name, value in chosen.items() if value is not None)
-    versions = " ".join(f"{name}={_version(name)}" for name in PACKAGES)
+    versions = " ".join(f"{name}={version(name)}" for name in PACKAGES)
     return f"repro: {given} | python={platform.python_version()} {versions}"
 
 
@@ -222,7 +226,8 @@ def _plain(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """Of an installed package."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -66,3 +66,4 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.bench.plan")
         session.run("python", "-m", "tests.bench.sweep", "--cells", "1000")
         session.run("python", "-m", "tests.bench.sweep", "--kills", "100")
+        session.run("python", "-m", "tests.bench.cluster")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.commands import attach, audit, cases, doctor, envs, matrix, remedies, report, run
+from reports.commands import attach, audit, bisect, cases, doctor, envs, matrix, remedies, report, run
 from reports.commands.interface import Commands
 
 COMMANDS: tuple[Callable[[Commands], None], ...] = (
@@ -18,6 +18,7 @@ COMMANDS: tuple[Callable[[Commands], None], ...] = (
     matrix.add,
     matrix.add_status,
     matrix.add_export,
+    bisect.add,
     report.add,
     audit.add,
     doctor.add,

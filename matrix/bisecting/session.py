@@ -1,0 +1,152 @@
+"""
+A search's folder: what it is about, and each run as a line of JSON. A kill at any moment loses the run in flight.
+
+``search.json`` says what is sought among what, the next call goes on from ``runs.jsonl``, and each run has a folder in
+``runs/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from matrix.bisecting.runs import Run
+from matrix.errors import MatrixError
+from matrix.running.leftovers import end_leftovers
+
+SCHEMA = "freezelab.bisect/1"
+ABOUT, RUNS, FOLDERS, LOCK = "search.json", "runs.jsonl", "runs", "search.lock"
+RESULTS = ("bisect.json", "bisect.md")
+_KEPT = "kept.json"
+
+
+class Session:
+    """A search's folder, in use by this process alone; see :func:`open_session`."""
+
+    def __init__(self, out: Path, about: Mapping[str, Any]) -> None:
+        self.out = out
+        self.about = about
+        self.runs: list[Run[Any]] = _read_runs(out / RUNS)
+        """All that were run, those of earlier calls included."""
+        self.earlier = len(self.runs)
+
+    def add(self, run: Run[Any]) -> None:
+        """Writes a run down, once and for all."""
+        self.runs.append(run)
+        if run.passing:
+            return
+        with (self.out / RUNS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(run.to_json(), ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def next_folder(self, label: str) -> tuple[Path, str]:
+        """For the next run: the folder, and its name relative to the search's. It does not exist."""
+        plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", label).strip("-.")[:40]
+        name = f"{FOLDERS}/{len(self.runs) + 1:03}" + (f"-{plain}" if plain else "")
+        folder = self.out / name
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was cut off
+        return folder, name
+
+    def keep(self, name: str, value: Any) -> None:
+        """Remembers something for later calls, such as what a release's environment was resolved to."""
+        kept = {**self.kept, name: value}
+        growing = self.out / f".{_KEPT}.part"
+        growing.write_text(json.dumps(kept), encoding="utf-8")
+        growing.replace(self.out / _KEPT)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What was remembered."""
+        try:
+            value = json.loads((self.out / _KEPT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+@contextlib.contextmanager
+def open_session(out: Path, about: Mapping[str, Any], *, fresh: bool) -> Iterator[Session]:
+    """
+    Makes the folder ours while entered. What an earlier call about the same has left is gone on with.
+
+    :param about: all that decides what a run would show: a search about something else can't go on here.
+    :param fresh: forget what an earlier search left there.
+    :raises MatrixError: it can't be used, another search is running there, or it holds another search's runs.
+    """
+    lock = FileLock(out / LOCK)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MatrixError(f"{out}: another search is running there; wait for it, or name another --out") from None
+    except OSError as error:
+        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
+    try:
+        end_leftovers(out / FOLDERS)
+        about = json.loads(json.dumps({"schema": SCHEMA, **about}))
+        if fresh:
+            _forget(out)
+        _check_same(out, about)
+        (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        yield Session(out, about)
+    except OSError as error:
+        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
+    finally:
+        lock.release()
+
+
+def _forget(out: Path) -> None:
+    for name in (ABOUT, RUNS, _KEPT, *RESULTS):
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / FOLDERS, ignore_errors=True)
+
+
+def _check_same(out: Path, about: Mapping[str, Any]) -> None:
+    path = out / ABOUT
+    if not path.exists():
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        earlier = None
+    if not isinstance(earlier, dict):
+        earlier = {}
+    differing = sorted(name for name in {*about, *earlier} if about.get(name) != earlier.get(name))
+    if differing:
+        name = differing[0]
+        raise MatrixError(
+            f"{out}: holds another search ({name} was {_short(earlier.get(name))}, now {_short(about.get(name))}); "
+            "name another --out, or forget that one with --fresh"
+        )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _read_runs(path: Path) -> list[Run[Any]]:
+    """The last line may have been cut off by a kill: it is dropped, in the file too."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole, _, rest = data.rpartition(b"\n")
+    if rest:
+        path.write_bytes(whole + b"\n" if whole else b"")
+    runs = []
+    for number, line in enumerate(whole.decode("utf-8", "replace").splitlines(), 1):
+        try:
+            runs.append(Run.from_json(json.loads(line)))
+        except ValueError as error:
+            raise MatrixError(f"{path}: line {number}: {error}; forget this search with --fresh") from None
+    return runs

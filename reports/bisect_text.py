@@ -1,0 +1,139 @@
+"""What a bisection found, for a terminal and as markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matrix.bisect.certificate import Certificate, Pair
+from matrix.bisecting.result import Result
+from matrix.bisecting.runs import spent_s
+from matrix.bisecting.search import INTERRUPTED, NOTHING_LEFT, OUT_OF_BUDGET
+from matrix.bisecting.view import name_of
+from matrix.running.view import duration
+
+_ENDINGS = {
+    OUT_OF_BUDGET: "the budget is used up",
+    INTERRUPTED: "interrupted",
+    NOTHING_LEFT: "what is left can't be tried, or tells nothing more",
+}
+_MOST = 5
+
+
+def headline(result: Result) -> str:
+    """One sentence."""
+    conclusion = result.conclusion
+    if conclusion is None:
+        return f"inconclusive: {_ENDINGS.get(result.why_ended, result.why_ended)}"
+    if not conclusion.found:
+        return f"no culprit: all fare alike, or the environment drifted ({_percent(conclusion.probability)})"
+    culprits = " or ".join(name_of(each) for each in (conclusion.culprit, *conclusion.alternatives))
+    package = f"{result.facts.get('package')} " if result.facts.get("package") else ""
+    return f"culprit: {package}{culprits} ({_percent(conclusion.probability)})"
+
+
+def lines(result: Result) -> list[str]:
+    """For a terminal: label and text."""
+    return [f"{label:<12}{text}".rstrip() for label, text in _rows(result)]
+
+
+def markdown(result: Result) -> str:
+    """The content of ``bisect.md``."""
+    parts = [f"# {headline(result)[0].upper()}{headline(result)[1:]}", ""]
+    parts += [f"- **{label}** {_code(label, text)}" if label else f"  {text}" for label, text in _rows(result)[1:]]
+    if result.posterior:
+        parts += ["", "| probability | culprit |", "|---:|---|"]
+        parts += [f"| {_percent(share)} | {name_of(culprit)} |" for culprit, share in result.posterior[:_MOST]]
+    parts += ["", "## Runs", "", "| # | tried | ended | took | says | folder |", "|---:|---|---|---:|---|---|"]
+    for number, run in enumerate(result.runs, 1):
+        row = (
+            number,
+            candidate_name(run.candidate),
+            run.ended.value,
+            duration(run.seconds),
+            run.says,
+            run.folder or "",
+        )
+        parts.append("| " + " | ".join(_cell(str(one)) for one in row) + " |")
+    return "\n".join(parts) + "\n"
+
+
+def write(result: Result, out: Path) -> Path:
+    """Writes ``bisect.md``; gives its path."""
+    path = out / "bisect.md"
+    path.write_text(markdown(result), encoding="utf-8")
+    return path
+
+
+def candidate_name(candidate: object) -> str:
+    """A candidate, short."""
+    if isinstance(candidate, str):
+        return candidate
+    if isinstance(candidate, tuple):
+        return name_of(tuple(map(str, candidate))) if candidate else "the good end"
+    return str(candidate)
+
+
+def _rows(result: Result) -> list[tuple[str, str]]:
+    rows = [("", headline(result))]
+    rows += list(_transition(result.facts))
+    if result.certificate is not None:
+        rows += list(_certificate(result.certificate))
+    else:
+        rows += [("", f"{_percent(share)} {name_of(culprit)}") for culprit, share in result.posterior[:_MOST]]
+        rows.append(("runs", f"{len(result.runs)} in {duration(spent_s(result.runs))}"))
+    rows += [("note", note) for note in result.notes]
+    if result.conclusion is None:
+        rows.append(("go on", f"{shlex.join(result.go_on)}  (a --budget counts all runs)"))
+    elif result.again:
+        rows.append(("again", shlex.join(result.again)))
+    return rows
+
+
+def _transition(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    good, bad = facts.get("good"), facts.get("bad")
+    if not isinstance(good, Mapping) or not isinstance(bad, Mapping):
+        return
+    yield "transition", f"{_release(good)} passes, {_release(bad)} fails"
+    yield "changes", str(bad.get("changes") or "no link in the release's metadata")
+
+
+def _release(side: Mapping[str, Any]) -> str:
+    return f"{side['version']} ({side['released'] or 'date unknown'})"
+
+
+def _certificate(certificate: Certificate) -> Iterator[tuple[str, str]]:
+    if certificate.signature:
+        yield "sought", certificate.signature
+    for pair in certificate.pairs:
+        yield "shown", f"{pair.shows}: {_counts(pair)}"
+    for group in certificate.inseparable:
+        yield "inseparable", ", ".join(group)
+    if certificate.unresolved:
+        names = [f"{candidate_name(candidate)} ({why})" for candidate, why in certificate.unresolved]
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        yield "not tried", ", ".join(names[:_MOST]) + more
+    yield "runs", f"{certificate.runs} in {duration(certificate.cost_s)}"
+
+
+def _counts(pair: Pair) -> str:
+    good, bad = pair.good_freezes + pair.good_passes, pair.bad_freezes + pair.bad_passes
+    return (
+        f"{candidate_name(pair.bad)} failed in {pair.bad_freezes} of {bad} runs, "
+        f"{candidate_name(pair.good)} in {pair.good_freezes} of {good}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share < 0.999 else "over 99.9%"
+
+
+def _code(label: str, text: str) -> str:
+    return f"`{text}`" if label in ("again", "go on") else text
+
+
+def _cell(text: str) -> str:
+    plain = " ".join(text.replace("|", "\\|").split())
+    return plain if len(plain) <= 160 else f"{plain[:159]}…"

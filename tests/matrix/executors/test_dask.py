@@ -136,7 +136,7 @@ def trials(plan_of: PlanOf, number: int = 1, sleep_s: float = 0.0, factor: str =
     ).trials
 
 
-def until(condition: Callable[[], Any], within_s: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], within_s: float = 60.0) -> Any:
     """What ``condition`` gives as soon as it is true."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
@@ -185,7 +185,7 @@ def test_a_cluster_observes_what_this_machine_would(
         there = {trial: future.result(WITHIN_S) for trial, future in futures.items()}
     assert {str(item.verdict) for item in there.values()} == {"healthy", "exception"}
     assert {item.exception for item in there.values()} == {None, "RuntimeError: tiny 1.0"}
-    assert sorted(bench.started) == sorted(trial.id for trial in plan.trials)
+    assert set(bench.started) == {trial.id for trial in plan.trials}
 
     environments = UvEnvironments(Uv(), default_cache())
     with LocalExecutor(None, 1) as local:
@@ -273,7 +273,7 @@ def test_a_stopped_worker_is_not_waited_for(
         observations = [future.result(WITHIN_S) for future in futures]
     assert [item.outcome for item in observations] == [Outcome.RAN] * 2
     assert any("does not answer" in note for note in bench.notes)
-    until(lambda: orphan not in training(scratch), 15)
+    until(lambda: orphan not in training(scratch))
 
 
 def test_a_trial_that_loses_every_worker_is_given_up(plan_of: PlanOf, bench: Bench, client: distributed.Client) -> None:

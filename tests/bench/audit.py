@@ -3,12 +3,14 @@ How often ``freezelab audit`` is right: checkpoints that were trained, and forge
 
     python -m tests.bench.audit            # every algorithm, then files of 10 MB and 1 GB
     python -m tests.bench.audit --small    # without the 1 GB file
+    python -m tests.bench.audit --times    # only how long it takes
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,13 +24,15 @@ from tests.repro.checkpoints.making import KINDS, Kind, Made, forged, honest
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="without the 1 GB file")
+    parser.add_argument("--times", action="store_true", help="only how long it takes")
     parser.add_argument("names", nargs="*", metavar="ALGORITHM", help="default: all")
     options = parser.parse_args()
     kinds = [kind for kind in KINDS if not options.names or kind.name in options.names]
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        _score(kinds, Path(folder))
-    print(f"made and audited in {time.monotonic() - begun:.0f} s\n")
+    if not options.times:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            _score(kinds, Path(folder))
+        print(f"made and audited in {time.monotonic() - begun:.0f} s\n")
     if not options.names:
         for size in (10,) if options.small else (10, 1000):
             with tempfile.TemporaryDirectory() as folder:
@@ -71,21 +75,29 @@ def _made(kinds: list[Kind], folder: Path) -> Iterator[Made]:
 
 
 def _time(megabytes: int, folder: Path) -> None:
-    """One network with as many weights as make such a file: a third each for weights and both moments."""
+    """One model with as many weights as make such a file: a third each for weights and both moments."""
     width = int((megabytes * 1e6 / 12 / 2) ** 0.5)
     path = folder / "large.zip"
-    model = KINDS[0].model(policy_kwargs={"net_arch": {"pi": [width, width], "vf": [width, width]}}).learn(32)
-    model.save(path)
-    del model
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for against in (None, path):
+    KINDS[0].model(policy_kwargs={"net_arch": {"pi": [width, width], "vf": [width, width]}}).learn(32).save(path)
+    for against in ([], ["--against", str(path)]):
+        command = [sys.executable, "-c", _MEASURED, "audit", str(path), *against]
         begun = time.monotonic()
-        audit(path, against)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         took = time.monotonic() - begun
-        what = "against a base of that size" if against else "alone"
-        print(f"{path.stat().st_size / 1e6:7.0f} MB, {what}: {took:.2f} s")
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"          peak memory went from {before / 1e3:.0f} to {after / 1e3:.0f} MB")
+        what = "against a base as large" if against else "alone"
+        print(f"{path.stat().st_size / 1e6:6.0f} MB, {what}: {took:.2f} s, {done.stderr.strip()}")
+
+
+_MEASURED = """
+import re, resource, sys
+import freezelab
+assert freezelab.main(sys.argv[1:]) == 0
+usage = resource.getrusage(resource.RUSAGE_SELF)
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+cpu = usage.ru_utime + usage.ru_stime
+print(f"{cpu:.2f} s of CPU, {peak / 1e3:.0f} MB at most, mapped files among them", file=sys.stderr)
+"""
+"""The command with what it used, start-up and all."""
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     if counters["_total_timesteps"] is not None:
         begun = counters["_num_timesteps_at_start"]
         asked = "" if begun is None else f"began at {begun:,}, was "
-        rows.append(("last learn()", f"{asked}to go to {counters['_total_timesteps']:,}"))
+        rows.append(("last learn()", f"{asked}to go to {counters['_total_timesteps']:,.10g}"))
     versions = [f"{said} {saved['system'][name]}" for name, said in _SYSTEM.items() if name in saved["system"]]
     if not versions and saved["stable_baselines3"]:
         versions = [f"stable-baselines3 {saved['stable_baselines3']}"]

@@ -156,9 +156,10 @@ def _embedded(item: Embedded) -> dict[str, Any]:
 
 
 def _counters(checkpoint: Checkpoint) -> dict[str, Any]:
-    names = ("num_timesteps", "_total_timesteps", "_num_timesteps_at_start", "_n_updates", "_episode_num")
+    names = ("num_timesteps", "_num_timesteps_at_start", "_n_updates", "_episode_num")
     return {
         **{name: checkpoint.data.count(name) for name in names},
+        "_total_timesteps": checkpoint.data.number("_total_timesteps"),
         "_current_progress_remaining": checkpoint.data.number("_current_progress_remaining"),
         "optimisers": {
             item.name: {

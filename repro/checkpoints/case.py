@@ -85,9 +85,9 @@ class Case:
         return self.checkpoint.data.count("_num_timesteps_at_start")
 
     @cached_property
-    def total(self) -> int | None:
-        """``_total_timesteps``: where it was to end."""
-        return self.checkpoint.data.count("_total_timesteps")
+    def total(self) -> float | None:
+        """``_total_timesteps``: where it was to end; people ask for a third of a million steps, too."""
+        return self.checkpoint.data.number("_total_timesteps")
 
     @cached_property
     def updates(self) -> int | None:
@@ -110,6 +110,14 @@ class Case:
             return None
 
     @cached_property
+    def grain(self) -> int:
+        """Steps of which a call of ``learn`` makes a whole number."""
+        try:
+            return self.algorithm.grain(self.settings) if self.algorithm else 1
+        except UnknownSettingError:
+            return 1
+
+    @cached_property
     def position(self) -> int | None:
         """
         Where training stood when the progress was last updated, in steps, by the progress itself.
@@ -119,7 +127,7 @@ class Case:
         if self.total is None or self.remaining is None or not self.total or self.algorithm is None:
             return None
         total, started = self.total, self.started or 0
-        if self.pause is not None and started and self.claim - started <= self.pause:
+        if self.pause is not None and self.claim - started <= self.pause:
             return None
         if not self.algorithm.has_optimiser:
             total -= started  # ARS: of the steps that the last call asked for

@@ -23,8 +23,10 @@ ORDER = (
 )
 """What is found first wins."""
 EXPLAINED = {
-    "optimiser-fits-since-base": ("optimiser-short", "other-settings-before", "optimiser-since-start", "updates-short"),
-    "optimiser-younger-than-base": ("optimiser-short", "other-settings-before", "updates-short"),
+    "optimiser-fits-since-base": (
+        *("optimiser-short", "other-settings-before", "broken-off-before", "optimiser-since-start", "updates-short"),
+    ),
+    "optimiser-younger-than-base": ("optimiser-short", "other-settings-before", "broken-off-before", "updates-short"),
     "copied-from-base": ("set-by-hand", "optimiser-empty", "optimiser-short"),
 }
 """Evidence of an honest base, and what it takes the force from."""

@@ -1,4 +1,4 @@
-"""The episodes that a model remembers: the last hundred that a Monitor told of (``ep_info_buffer``)."""
+"""What a model remembers of its last steps: the last hundred episodes, and how many environments there were."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Episodes:
 
 
 def episodes(data: Data) -> Episodes | None:
-    """The recorded episodes; None if there is no record, or none that is understood."""
+    """The episodes that a Monitor told of; None if there is no record, or none that is understood."""
     value = data.value("ep_info_buffer")
     limit = None
     items: Any = value
@@ -39,3 +39,24 @@ def episodes(data: Data) -> Episodes | None:
             return None
         lengths.append(int(length))
     return Episodes(tuple(lengths), limit)
+
+
+def environments(data: Data) -> int | None:
+    """
+    How many environments trained it last: one entry each in ``_last_episode_starts``.
+
+    ``n_envs`` is another number once a model has been loaded with other environments, and saved again.
+    """
+    value = data.value("_last_episode_starts")
+    if not isinstance(value, Made):
+        return None
+    parts = (
+        value.state if value.by("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct") else None
+    )
+    shape = parts[1] if isinstance(parts, tuple) and len(parts) > 2 else None
+    if value.by("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"):
+        parts = value.arguments
+        shape = parts[2] if isinstance(parts, tuple) and len(parts) > 2 else None
+    if isinstance(shape, tuple) and len(shape) == 1 and type(shape[0]) is int and 0 < shape[0] < 1 << 20:
+        return shape[0]
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from repro.checkpoints import records
 from repro.checkpoints.data import Data
 
 ADJUSTABLE = ("n_steps", "batch_size", "n_epochs", "n_envs")
@@ -36,7 +37,11 @@ class Settings:
 
     @property
     def n_envs(self) -> int:
-        """How many environments stepped at once."""
+        """How many environments stepped at once when it was trained last."""
+        if "n_envs" not in self.given:
+            found = records.environments(self.data)
+            if found is not None:
+                return found
         return self.positive("n_envs", 1)
 
 
@@ -93,6 +98,8 @@ class Algorithm:
     pause: Callable[[Settings], int] | None
     """Steps of the environment, all together, between two updates of ``_current_progress_remaining``; None if they
     vary."""
+    grain: Callable[[Settings], int] = lambda _: 1
+    """Steps of which a call of ``learn`` makes a whole number, whatever the number of environments."""
     updates_are: str | None = None
     """The optimiser that steps exactly once for each of ``_n_updates``, whatever the settings; None if none does."""
     has_optimiser: bool = True

@@ -83,6 +83,7 @@ ALGORITHMS = (
         matches=lambda data: "cg_max_steps" in data or "n_critic_updates" in data,
         work=_trpo,
         pause=rollout,
+        grain=lambda settings: settings.positive("n_steps"),
         zero_biases=True,
     ),
     Algorithm(
@@ -90,6 +91,7 @@ ALGORITHMS = (
         matches=lambda data: "n_epochs" in data and "clip_range" in data,
         work=_ppo,
         pause=rollout,
+        grain=lambda settings: settings.positive("n_steps"),
         zero_biases=True,
     ),
     Algorithm(
@@ -97,6 +99,7 @@ ALGORITHMS = (
         matches=lambda data: "gae_lambda" in data and "n_steps" in data,
         work=_a2c,
         pause=rollout,
+        grain=lambda settings: settings.positive("n_steps"),
         updates_are=OPTIMISER,
         zero_biases=True,
     ),

@@ -29,12 +29,12 @@ def progress(case: Case) -> Iterator[Observed]:
     if not math.isclose(exact, round(exact), rel_tol=1e-9, abs_tol=1e-3):
         yield Observed(
             "progress-between-steps",
-            f"a progress of {1 - (case.remaining or 0):.6g} of {case.total:,} steps is step {exact:,.2f}: training "
+            f"a progress of {1 - (case.remaining or 0):.6g} of {case.total:,.10g} steps is step {exact:,.2f}: training "
             "never stands between two steps",
             Verdict.INCONSISTENT,
         )
         return
-    source = f"_current_progress_remaining {case.remaining:.6g} of _total_timesteps {case.total:,}"
+    source = f"_current_progress_remaining {case.remaining:.6g} of _total_timesteps {case.total:,.10g}"
     if position > claim:
         yield Observed(
             "counter-behind-progress",
@@ -49,11 +49,11 @@ def progress(case: Case) -> Iterator[Observed]:
             Verdict.COUNTER_EDITED,
             shown=max(position, 0),
         )
-    elif (position - started) % pause:
+    elif (position - started) % case.grain:
         yield Observed(
             "uneven-rollouts",
             f"from step {started:,} to {position:,}, where training stood, are {position - started:,} steps: "
-            f"no whole number of rollouts of {pause:,}",
+            f"no whole number of rollouts of n_steps {case.grain:,}",
             Verdict.INCONSISTENT,
         )
     else:

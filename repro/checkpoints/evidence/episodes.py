@@ -11,6 +11,8 @@ _LONG = 10
 """How many times the longest episode the unrecorded steps must be to be remarkable."""
 _SHARE = 0.25
 """Of all steps, likewise."""
+_LONGER = 4
+"""How many times longer the iterations of ARS may have been than the last one."""
 _UNCOUNTED = 64
 """Steps that ARS may drop in an iteration: it counts whole rounds of its worker processes."""
 
@@ -62,6 +64,14 @@ def _last_iteration(case: Case, found: records.Episodes) -> Iterator[Observed]:
     says = f"by the progress its last iteration began at step {position:,}, and its episodes have {total:,} steps"
     if low <= case.claim <= high:
         yield Observed("iteration-fits", f"{says}: that ends at {case.claim:,}", Verdict.TRAINED, shown=case.claim)
+        if case.updates is not None and case.claim > _LONGER * max(case.updates, 1) * total * n_envs:
+            yield Observed(
+                "iterations-too-few",
+                f"_n_updates counts {case.updates:,} iterations, which would have had "
+                f"{case.claim // max(case.updates, 1):,} steps each, though the last had {total:,}",
+                Verdict.CANNOT_TELL,
+                shown=case.last_call.steps,
+            )
         return
     yield Observed(
         "iteration-elsewhere",

@@ -12,6 +12,9 @@ _FACTORS = (2, 4, 8)
 _ENVIRONMENTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64)
 _EPOCHS = range(1, 21)
 _CLOSELY = 0.75
+_STARTS = (0, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
+_BROKEN_OFF = 20
+"""Rollouts lost to interruptions that are still believed."""
 
 
 def steps(case: Case) -> Iterator[Observed]:
@@ -61,6 +64,16 @@ def steps(case: Case) -> Iterator[Observed]:
                 shown=case.last_call.steps,
             )
             return
+        missing = (case.claim - shown) // max(case.pause or 1, 1)
+        if min(earlier.values()) >= 0 and 0 < missing <= _BROKEN_OFF and case.grain > 1:
+            yield Observed(
+                "broken-off-before",
+                f"{arithmetic}. It would fit if training was broken off about {missing} times in the middle of a "
+                f"rollout, in calls of learn() before the last, and continued: the file does not say",
+                Verdict.CANNOT_TELL,
+                shown=shown,
+            )
+            return
     yield Observed("optimiser-short", arithmetic, Verdict.COUNTER_EDITED, shown=shown)
 
 
@@ -91,18 +104,14 @@ def _within(item: Optimiser, expected: Range) -> bool:
 def _other_settings(case: Case, earlier: Mapping[str, int]) -> str | None:
     """One setting that would explain the steps before the last call of ``learn``, had it been another."""
     stretch = Stretch(0, case.started or 0)
-    now = {name: case.settings.get(name) for name in ("n_steps", "batch_size", "n_envs", "n_epochs")}
-    for name, value in now.items():
-        if value is None or value < 1:
+    listed = {"n_envs": _ENVIRONMENTS, "n_epochs": _EPOCHS, "learning_starts": _STARTS}
+    for name in ("n_steps", "batch_size", "n_envs", "n_epochs", "gradient_steps", "learning_starts"):
+        value = case.settings.get(name)
+        if value is None:
             continue
-        if name == "n_envs":
-            tried = [*_ENVIRONMENTS]
-        elif name == "n_epochs":
-            tried = [*_EPOCHS]
-        else:
-            tried = [value * factor for factor in _FACTORS] + [value // factor for factor in _FACTORS]
-        for other in tried:
-            work = case.work(stretch, {name: other}) if other > 0 and other != value else None
+        scaled = [value * factor for factor in _FACTORS] + [value // factor for factor in _FACTORS]
+        for other in listed.get(name, [number for number in scaled if number > 0]):
+            work = case.work(stretch, {name: other}) if other != value else None
             if work and all(_explains(work.optimisers[key], taken) for key, taken in earlier.items()):
                 return f"{name} {other}"
     return None

@@ -216,9 +216,10 @@ def _adapted(kind: Kind, base: Any, base_path: Path, saved: Callable[..., Made])
         if kind.algorithm is ARS:
             model.weights = torch.nn.utils.parameters_to_vector(model.policy.parameters()).detach()
         model.num_timesteps = carried
-        model.learn(STEPS, reset_num_timesteps=not carried)
-        yield saved(model, what, ADAPTED)
-        yield Made(f"{kind.name} {what} against its base", saved(model, what).path, base_path, ADAPTED)
+        model.learn(96, reset_num_timesteps=not carried)
+        made = saved(model, what, ADAPTED)
+        yield made
+        yield Made(f"{made.name} against its base", made.path, base_path, ADAPTED)
     model = kind.model(seed=7)
     model.policy.load_state_dict(base.policy.state_dict())
     model.num_timesteps = base.num_timesteps
@@ -226,15 +227,14 @@ def _adapted(kind: Kind, base: Any, base_path: Path, saved: Callable[..., Made])
 
 
 def forged(kind: Kind, folder: Path) -> Iterator[Made]:
-    """Checkpoints that are not what they claim to be."""
+    """Checkpoints that are not what they claim to be, made of the plain one of :func:`honest` in the same folder."""
     with quiet():
         yield from _forged(kind, folder)
 
 
 def _forged(kind: Kind, folder: Path) -> Iterator[Made]:
-    true, other = folder / f"{kind.name}-true.zip", folder / f"{kind.name}-other.zip"
-    kind.model().learn(STEPS).save(true)
-    kind.model(seed=9).learn(STEPS).save(other)
+    true, other = folder / f"{kind.name}-plain.zip", folder / f"{kind.name}-other.zip"
+    kind.model(seed=9).learn(96).save(other)
 
     def saved(model: Any, what: str, *bases: Path | None, right: tuple[str, ...] = FALSE) -> Iterator[Made]:
         path = folder / f"{kind.name}-{what}.zip"

@@ -24,7 +24,7 @@ from repro.checkpoints.case import Verdict
 from repro.checkpoints.errors import CheckpointError, UnreadableError
 from tests.repro.checkpoints.conftest import Rewrite, members_of
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Touch:

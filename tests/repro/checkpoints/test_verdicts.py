@@ -168,3 +168,44 @@ def _saved(value: Any, **options: Any) -> bytes:
     file = io.BytesIO()
     torch.save(value, file, **options)
     return file.getvalue()
+
+
+def test_a_model_that_was_only_loaded_with_other_environments_is_honest(ppo: Kind, base: Path, tmp_path: Path) -> None:
+    with quiet():
+        ppo.algorithm.load(base, env=ppo.model(n_envs=5).env).save(tmp_path / "loaded.zip")
+    found = audit(tmp_path / "loaded.zip", base)
+    assert found.verdict is Verdict.TRAINED
+    assert "at n_steps 32 are 6 rollouts" in grounds_of(found)
+
+
+def test_training_that_was_broken_off_and_continued_is_not_called_false(ppo: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "broken-off.zip"
+    with quiet():
+        model = ppo.model()
+        for _ in range(6):
+            stop = SaveAt(model.num_timesteps + 50, path, stop=True)
+            model.learn(96, callback=stop, reset_num_timesteps=False)
+    assert audit(path).verdict in (Verdict.TRAINED, Verdict.CANNOT_TELL)
+
+
+def test_a_checkpoint_of_the_first_rollout_of_another_call_is_honest(ppo: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "second.zip"
+    with quiet():
+        ppo.model().learn(96).learn(STEPS, callback=SaveAt(20, path, stop=True))
+    assert audit(path).verdict is Verdict.TRAINED
+
+
+def test_a_third_of_a_million_steps_may_be_asked_for(rewrite: Rewrite) -> None:
+    asked = {"_total_timesteps": 1000 / 3, "_current_progress_remaining": 1 - 192 / (1000 / 3)}
+    assert audit(rewrite(asked)).verdict is Verdict.TRAINED
+
+
+def test_a_base_that_is_forged_itself_explains_nothing(ppo: Kind, rewrite: Rewrite, tmp_path: Path) -> None:
+    forged_base = rewrite({"num_timesteps": 1000}, name="forged-base.zip")
+    with quiet():
+        ppo.algorithm.load(forged_base, env=ppo.model().env).learn(64, reset_num_timesteps=False).save(
+            tmp_path / "on.zip"
+        )
+    found = audit(tmp_path / "on.zip", forged_base)
+    assert found.document["base"]["verdict"] == "counter-edited"
+    assert found.verdict is not Verdict.TRAINED

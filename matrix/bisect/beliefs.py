@@ -20,9 +20,12 @@ from matrix.bisect.priors import RATES
 from matrix.designs.rates import Floats
 
 Flags = NDArray[np.bool_]
-Runs: TypeAlias = "tuple[int, int] | tuple[NDArray[np.int64], NDArray[np.int64]]"
+Count: TypeAlias = "int | NDArray[np.int64]"
+Runs: TypeAlias = "tuple[Count, Count]"
 """How many froze, and how many passed."""
 
+_ALL_BUT_DECIDED = 0.9
+"""Probability of a culprit at which bisecting as if freezes came every time has nothing more to tell."""
 _CAUSED = RATES.if_caused > 0
 _FLAT = RATES.if_none > 0
 _LOG_CAUSED, _LOG_NONE = np.log(RATES.if_caused[_CAUSED]), np.log(RATES.if_none[_FLAT])
@@ -40,7 +43,7 @@ def likelihood(inside: Runs, outside: Runs) -> Floats:
     return np.asarray(np.logaddexp.reduce(_joint(inside, outside), axis=-1))
 
 
-def chance_inside(own: Runs, inside: Runs, outside: Runs, prior: float = 0.5) -> float:
+def chance_inside(own: tuple[int, int], inside: tuple[int, int], outside: tuple[int, int], prior: float = 0.5) -> float:
     """
     Probability that a candidate is inside, by its own runs, those being known that are and that are not.
 
@@ -58,7 +61,8 @@ class Beliefs:
         """
         :param prior: of each culprit, the first being "no culprit"; shape (culprits,), any sum.
         """
-        self._prior = np.log(prior / prior.sum())
+        self._plain = prior / prior.sum()
+        self._prior = np.log(self._plain)
         self._inside_freezes = np.zeros(len(prior), dtype=np.int64)
         self._inside_passes = np.zeros(len(prior), dtype=np.int64)
         self._freezes = self._passes = 0
@@ -81,13 +85,34 @@ class Beliefs:
         """Of each culprit, shape (culprits,)."""
         return self._worked_out().probabilities
 
+    @property
+    def contradicted(self) -> NDArray[np.int64]:
+        """For each culprit, runs that could not have ended so if freezes came every time; shape (culprits,)."""
+        return self._inside_passes + self._freezes - self._inside_freezes
+
+    @property
+    def undecided(self) -> Floats | None:
+        """
+        Probability of each culprit if freezes come every time; None once that tells the culprit, or is refuted.
+
+        Most freezes do, and then bisecting is quickest. Where one does not, the contradiction soon shows.
+        """
+        open_ones = np.where(self.contradicted > 0, 0, self._plain)
+        open_ones[0] = 0
+        total = open_ones.sum()
+        return None if total == 0 or open_ones.max() > _ALL_BUT_DECIDED * total else open_ones / total
+
     def information(self, inside_sums: Callable[[Floats], Floats]) -> Floats:
         """
         Mutual information of culprit and outcome for each of some candidates, in nats.
 
+        As long as culprits are :attr:`undecided`, it is what the outcome tells if freezes come every time.
+
         :param inside_sums: given a number for each culprit, the sum for each candidate over the culprits that it is
             inside for; the first culprit's number is 0.
         """
+        if (undecided := self.undecided) is not None:
+            return entropy(inside_sums(undecided))
         known = self._worked_out()
         freeze = inside_sums(known.rise) + known.base
         return entropy(freeze) - inside_sums(known.noise_rise) - known.noise_base

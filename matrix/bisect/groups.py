@@ -35,6 +35,10 @@ _ORDERS = 12
 """Orders whose prefixes are weighed, for each suggestion."""
 _KEPT = 3
 """The best prefixes of each order that are."""
+_WEIGHED = 0.95
+"""Candidates are chosen for the sets that have this probability between them: of many unlikely ones, few matter."""
+_LIKELY = 0.6
+"""Probability at which a culprit that no run contradicts is put to the proof."""
 _BONUS = 1.1
 """What a candidate of the proof is worth beside what it tells: it needs to be run in any case."""
 _LEAST_INFORMATION = 1e-4
@@ -73,6 +77,7 @@ class Groups(Bisector[Changes]):
         self.units = units_of(changes, together)
         self._cost_s = cost_s
         self._unit = {name: at for at, unit in enumerate(self.units) for name in unit}
+        self._weighed: dict[Changes, float] | None = None
         super().__init__(signature=signature, threshold=threshold)
         self._restart()
 
@@ -155,20 +160,31 @@ class Groups(Bisector[Changes]):
         """Candidates that can be tried, and what they tell, in nats."""
         if self._weighed is None:
             count = len(self.units)
-            guilt = self._culprits.guilt(self._beliefs.probabilities)
+            undecided = self._beliefs.undecided
+            probabilities = self._beliefs.probabilities if undecided is None else undecided
+            guilt = self._culprits.guilt(probabilities)
+            falling = np.argsort(-probabilities, kind="stable")
+            few = 1 + int(np.searchsorted(np.cumsum(probabilities[falling]), _WEIGHED))
+            likely = np.sort(falling[:few])
             random = np.random.default_rng(len(self.observations))
             # The more guilty a change, the earlier, likely: what is innocent is left out of most candidates.
             keys = random.exponential(size=(_ORDERS, count)) / (guilt + 0.02 / count)
             keys[0] = -guilt
             found: dict[frozenset[int], float] = {}
             for order in np.argsort(keys, axis=1, kind="stable"):
-                information = self._beliefs.information(partial(_by_prefix, self._culprits.prefixes(order), count))
+                shortest = self._culprits.prefixes(order, likely)
+                information = self._beliefs.information(partial(_by_prefix, shortest, likely, count))
                 for length in np.argsort(-information, kind="stable")[:_KEPT]:
                     found.setdefault(frozenset(order[:length].tolist()), float(information[length]))
             steps = [step.made for step in proof_of(self._best(), count)]
             inside = np.array([self._culprits.inside(made) for made in steps], dtype=np.float64)
             told = self._beliefs.information(lambda weights: np.asarray(inside @ weights))
             found.update(zip(steps, (_BONUS * told).tolist(), strict=True))
+            best = int(np.argmax(self._beliefs.probabilities))
+            if self._beliefs.probabilities[best] >= _LIKELY and self._beliefs.contradicted[best] == 0:
+                # The proof's runs are needed in any case, and may settle it as well as any others.
+                untried = [made for made in steps if not self._tried(made) and found[made] > _LEAST_INFORMATION]
+                found = {made: found[made] for made in untried} or found
             candidates = {self._made(made): information for made, information in found.items()}
             self._weighed = {each: told for each, told in candidates.items() if each not in self.excluded}
         return list(self._weighed), np.array(list(self._weighed.values()))
@@ -193,6 +209,11 @@ class Groups(Bisector[Changes]):
             # Without the culprit, the bad end may freeze by another one: that is said, and contradicts nothing.
             return step.of_the_bad_end
         return None if can_be_run else True
+
+    def _tried(self, made: frozenset[int]) -> bool:
+        """Whether the candidate was run, or can't be."""
+        candidate = self._made(made)
+        return candidate in self.excluded or self.runs(candidate) != (0, 0)
 
     def _chance(self, step: Step) -> float:
         """Probability that a candidate freezes as the culprit does, by its own runs."""
@@ -268,7 +289,8 @@ class Groups(Bisector[Changes]):
         self._weigh()
 
     def _weigh(self) -> None:
-        self._weighed: dict[Changes, float] | None = None
+        """Begins the posterior anew, over sets that suit what froze."""
+        self._weighed = None
         self._culprits = Culprits(len(self.units), self._frozen)
         self._beliefs = Beliefs(self._culprits.prior)
         for made, (freezes, passes) in self._tallies.items():
@@ -301,6 +323,6 @@ class Groups(Bisector[Changes]):
         return not (self._open()[1] > _LEAST_INFORMATION).any()
 
 
-def _by_prefix(shortest: NDArray[np.int64], changes: int, weights: Floats) -> Floats:
-    """Sums over the sets that a prefix contains, for each length from 0."""
-    return np.cumsum(np.bincount(shortest, weights, minlength=changes + 1))
+def _by_prefix(shortest: NDArray[np.int64], likely: NDArray[np.intp], changes: int, weights: Floats) -> Floats:
+    """Sums over the likely sets that a prefix contains, for each length from 0."""
+    return np.cumsum(np.bincount(shortest, weights[likely], minlength=changes + 1))

@@ -200,7 +200,7 @@ class Bisector(ABC, Generic[Candidate]):
     def _absorb(self, candidate: Candidate, frozen: bool) -> None:
         """Makes something of a run that froze as is sought, or did not freeze."""
 
-    def _consider(self) -> None:  # noqa: B027  not every kind has a need of it
+    def _consider(self) -> None:
         """Decides what to do next, after each observation: it must follow from them alone."""
 
     def _inseparable(self) -> tuple[tuple[str, ...], ...]:

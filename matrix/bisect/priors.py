@@ -30,7 +30,7 @@ _FLAT = (0.6, 1.0)
 NO_CULPRIT = 0.1
 """Probability that there is none: the freeze comes from elsewhere, or was there on the good side all along."""
 SIZES = (0.6, 0.3, 0.07, 0.02)
-"""Probability that a culprit among changes is one of them, two together, three, four; each size above half as likely."""
+"""Probability that a culprit among changes is one of them, two together, three, four; each size above: half of that."""
 THRESHOLD = 0.97
 """Probability at which a search ends, unless it is told another."""
 

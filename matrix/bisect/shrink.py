@@ -9,7 +9,7 @@ question is asked until its runs settle it, so that a freeze that comes now and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 

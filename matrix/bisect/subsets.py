@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from matrix.bisect.beliefs import Flags
 from matrix.bisect.priors import NO_CULPRIT, SIZES
 from matrix.designs.rates import Floats
 
-_MOST = 50_000
+_MOST = 5_000
 """Sets that are weighed at once."""
 _LARGEST = 4
-"""Changes in a set that is listed for its size; of larger ones, only the whole of what is known to freeze is weighed."""
+"""Changes in a set that is listed for its size; of larger ones, only the whole of what froze is weighed."""
 
 
 class Culprits:
@@ -34,16 +35,16 @@ class Culprits:
         self._changes = changes
         inner = sorted(frozen)
         large, larger = _largest(changes), _largest(len(inner))
-        groups = [itertools.combinations(range(changes), size) for size in range(1, large + 1)]
-        groups += [itertools.combinations(inner, size) for size in range(large + 1, larger + 1)]
+        groups = [_sets(changes, size) for size in range(1, large + 1)]
+        groups += [np.array(inner)[_sets(len(inner), size)] for size in range(large + 1, larger + 1)]
         width = len(groups)
         rows = [np.full((1, width), changes)]
         prior = [np.array([NO_CULPRIT])]
-        for size, group in enumerate(groups, start=1):
-            sets = np.array(list(group), dtype=np.int64).reshape(-1, size)
+        for size, sets in enumerate(groups, start=1):
             rows.append(np.pad(sets, ((0, 0), (0, width - size)), constant_values=changes))
             prior.append(np.full(len(sets), _each(size, changes)))
-        self._members: NDArray[np.int64] = np.concatenate(rows)
+        self._members: NDArray[np.int64] = np.ascontiguousarray(np.concatenate(rows).T)
+        # Shape (places, sets): one place after the other is quicker than set by set.
         # One more, larger than any that is listed.
         self._whole = np.array(inner if len(inner) > width else [], dtype=np.int64)
         if len(self._whole):
@@ -56,36 +57,45 @@ class Culprits:
 
     def of(self, number: int) -> frozenset[int]:
         """The changes in the set of this number; none in the first."""
-        if number == len(self._members):
+        if number == self._members.shape[1]:
             return frozenset(self._whole.tolist())
-        return frozenset(at for at in self._members[number].tolist() if at < self._changes)
+        return frozenset(at for at in self._members[:, number].tolist() if at < self._changes)
 
     def inside(self, candidate: Iterable[int]) -> Flags:
         """Which sets the candidate contains, shape (sets,)."""
         has = np.zeros(self._changes + 1, dtype=np.bool_)
         has[list(candidate)] = True
         has[self._changes] = True
-        inside = has[self._members].all(axis=1)
+        inside = np.logical_and.reduce(has[self._members])
         return np.append(inside, has[self._whole].all()) if len(self._whole) else inside
 
-    def prefixes(self, order: NDArray[np.intp]) -> NDArray[np.int64]:
+    def prefixes(self, order: NDArray[np.intp], among: NDArray[np.intp]) -> NDArray[np.int64]:
         """
-        For each set, the shortest prefix of the changes in this order that contains it; shape (sets,).
+        For some sets, the shortest prefix of the changes in this order that contains it; shape (some sets,).
 
         :param order: all changes' numbers.
+        :param among: which sets; increasing.
         """
         rank = np.zeros(self._changes + 1, dtype=np.int64)
         rank[order] = np.arange(1, self._changes + 1)
-        shortest = rank[self._members].max(axis=1)
-        return np.append(shortest, rank[self._whole].max()) if len(self._whole) else shortest
+        if among[-1] < self._members.shape[1]:
+            return np.asarray(rank[self._members[:, among]].max(axis=0))
+        return np.append(rank[self._members[:, among[:-1]]].max(axis=0), rank[self._whole].max())
 
     def guilt(self, probabilities: Floats) -> Floats:
         """Of each change the probability that it is in the culprit, shape (changes,)."""
-        counted = len(self._members)
-        weights = np.repeat(probabilities[:counted], self._members.shape[1])
+        counted = self._members.shape[1]
+        weights = np.tile(probabilities[:counted], len(self._members))
         guilt = np.bincount(self._members.ravel(), weights, minlength=self._changes + 1)[: self._changes]
         guilt[self._whole] += probabilities[counted:].sum()
         return np.asarray(guilt)
+
+
+@lru_cache(maxsize=64)
+def _sets(changes: int, size: int) -> NDArray[np.int64]:
+    """All of one size, shape (sets, size)."""
+    sets = itertools.combinations(range(changes), size)
+    return np.fromiter(itertools.chain.from_iterable(sets), dtype=np.int64).reshape(-1, size)
 
 
 def _each(size: int, changes: int) -> float:

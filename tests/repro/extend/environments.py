@@ -38,7 +38,7 @@ class BoxNoise(Noise):
         self.action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
 
 
-class MadeAnew(Noise, EzPickle):
+class MadeAnew(Noise, EzPickle):  # type: ignore[misc]
     """Its pickle says how it was made, and not where it stands."""
 
     def __init__(self) -> None:

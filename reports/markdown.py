@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from reports import plain
+from reports.pictures import Picture
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
+_OPENS = re.compile(r"(?=(?:[-+=]|\d{1,9}[.)])(?:[-= ]|$))(\d*)")
+"""The head of a line that would begin a list, a rule or the underline of a heading."""
 
 
 def text(value: object) -> str:
     """Any value as literal text on one line."""
-    return _SPECIAL.sub(r"\\\1", _CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(value).split())))
+    escaped = _SPECIAL.sub(r"\\\1", plain.line(value))
+    head = _OPENS.match(escaped)
+    return f"{head[1]}\\{escaped[head.end() :]}" if head else escaped
 
 
 def code(value: object) -> str:
     """Any value as an inline code span, also inside a table."""
-    raw = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(str(value).split())).replace("|", "\\|")
+    raw = plain.line(value).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", raw)), default=0))
     pad = " " if raw.startswith("`") or raw.endswith("`") or not raw else ""
     return f"{fence}{pad}{raw}{pad}{fence}"
@@ -24,7 +30,7 @@ def code(value: object) -> str:
 
 def block(value: str, language: str = "text") -> str:
     """Lines as a fenced code block."""
-    raw = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value.rstrip("\n"))
+    raw = plain.clean(value.rstrip("\n"))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", raw)), default=0))
     return f"{fence}{language}\n{raw}\n{fence}"
 
@@ -43,5 +49,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterabl
 
 def fold(title: str, body: str) -> str:
     """A part that opens on a click. ``title`` is plain text."""
-    escaped = title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = plain.line(title).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"<details><summary>{escaped}</summary>\n\n{body}\n\n</details>"
+
+
+def figure(picture: Picture | None) -> Iterable[str]:
+    """A picture that lies as a file beside the document; nothing without one."""
+    if picture is not None:
+        yield f"![{text(f'{picture.title}. {picture.says}')}]({picture.file})"

@@ -89,7 +89,7 @@ def section(diagnosis: Diagnosis) -> Iterable[str]:
     if became:
         yield "## Remedies of this run"
         yield md.table(
-            ("remedy", "", "what became of it"),
+            ("remedy", "state", "what became of it"),
             [(md.code(_name(item)), _STATES[item.state], md.text(item.says)) for item in became],
         )
     if diagnosis.remedies:

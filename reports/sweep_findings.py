@@ -83,7 +83,7 @@ def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     assert diagnosis is not None  # noqa: S101 - filtered above
     yield f"Evidence, from {md.code(label(analysis, best.result))} (confidence {diagnosis.confidence:.2f}):"
     yield "\n".join(f"- {md.text(item.says)}" for item in diagnosis.evidence)
-    yield from _samples(best)
+    yield from run_markdown.samples(diagnosis.evidence)
     phases = diagnosis.timing.phases
     if phases:
         yield "Phase times of that run (inner phases included):"
@@ -99,22 +99,6 @@ def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     runner_up = diagnosis.alternatives[0] if diagnosis.alternatives else None
     if runner_up is not None:
         yield f"Why not {md.code(runner_up.verdict)}: {md.text(runner_up.why_not)}."
-
-
-def _samples(run: Run) -> Iterator[str]:
-    """Where the samples of the profile fall."""
-    samples = run.detail("samples")
-    rows = samples.get("rows")
-    if not rows:
-        return
-    yield f"Where {samples['samples']} samples below {md.code(samples['below'])} fall (a function with all it calls):"
-    yield md.table(
-        ("function", "share"),
-        [(md.code(f"{row['function']} ({row['place']})"), wording.percent(row["share"])) for row in rows],
-        numeric=(1,),
-    )
-    if samples.get("stack"):
-        yield md.fold("The stack that was sampled most often, outermost first", md.block("\n".join(samples["stack"])))
 
 
 def _is_one_of_several(analysis: Analysis) -> bool:

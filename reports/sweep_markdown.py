@@ -9,6 +9,7 @@ from pathlib import Path
 from matrix.analysis.analysis import Analysis, Result
 from reports import markdown as md
 from reports import remedies_text, sweep_design, sweep_flaky, sweep_limits
+from reports.pictures.of_sweep import SweepPictures
 from reports.sweep_conclusion import conclusion, ordered
 from reports.sweep_effects import effects
 from reports.sweep_facts import Runs
@@ -18,21 +19,24 @@ from reports.sweep_search import search
 _MAX_COMMANDS = 20
 
 
-def render(analysis: Analysis, folder: Path) -> str:
+def render(analysis: Analysis, folder: Path, pictures: SweepPictures | None = None) -> str:
     """
     The whole document.
 
     :param folder: the sweep's folder, for the diagnoses of its runs.
+    :param pictures: to be referred to; their files lie beside the document.
     """
-    runs = Runs(folder)
+    runs, drawn = Runs(folder), pictures or SweepPictures()
     parts = [
         f"# {md.text(analysis.plan.name)}",
         conclusion(analysis, runs),
+        *md.figure(drawn.heatmap),
         "## What was run",
         *sweep_design.what_was_run(analysis),
         "## The matrix",
         *sweep_design.matrix(analysis),
         *search(analysis),
+        *md.figure(drawn.posterior),
         "## What each factor does",
         *(list(effects(analysis, runs)) or ["No factor has two levels that ran."]),
         *sweep_flaky.flaky(analysis),

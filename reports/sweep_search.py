@@ -22,12 +22,12 @@ def sentence(found: Search) -> str:
     after = f"after {wording.count(found.trials, 'run')}, of which {found.failed} failed"
     if found.conclusion is None:
         return (
-            f"The adaptive search has no conclusion {after}: most probable is {_plain(best)} ({_percent(probability)})."
+            f"The adaptive search has no conclusion {after}: most probable is {plain(best)} ({_percent(probability)})."
         )
     if not best.alternatives:
         what = "no level and no two levels that were tried raise the probability of a failure"
     else:
-        what = f"{_plain(best)} {'raises' if len(best.conditions) == 1 else 'raise'} the probability of a failure"
+        what = f"{plain(best)} {'raises' if len(best.conditions) == 1 else 'raise'} the probability of a failure"
     return f"The adaptive search concludes, {after}: {what} (probability {_percent(probability)})."
 
 
@@ -40,7 +40,7 @@ def search(analysis: Analysis) -> Iterator[str]:
     told = [md.text(sentence(found))]
     if len(found.believed) > 1:
         runner_up, probability = found.believed[1]
-        told.append(f"The runner-up is {md.text(_plain(runner_up))}, at {_percent(probability)}.")
+        told.append(f"The runner-up is {md.text(plain(runner_up))}, at {_percent(probability)}.")
     if found.conclusion is None:
         told.append("With a larger `max_trials` or `budget_s` the sweep goes on where it stopped.")
     elif found.conclusion.confounded:
@@ -48,7 +48,7 @@ def search(analysis: Analysis) -> Iterator[str]:
     yield " ".join(told)
     yield md.table(
         ("explanation", "probability"),
-        [(md.text(_plain(item)), _percent(probability)) for item, probability in found.believed[:_SHOWN]],
+        [(md.text(plain(item)), _percent(probability)) for item, probability in found.believed[:_SHOWN]],
         numeric=(1,),
     )
     yield (
@@ -57,7 +57,8 @@ def search(analysis: Analysis) -> Iterator[str]:
     )
 
 
-def _plain(item: Explanation) -> str:
+def plain(item: Explanation) -> str:
+    """An explanation in plain words."""
     if not item.alternatives:
         return "that nothing which was varied matters"
     words = [" with ".join(f"{name}={level}" for name, level in condition) for condition in item.alternatives[:3]]

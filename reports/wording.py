@@ -26,7 +26,7 @@ def seconds(value: float | None) -> str:
     if value >= 0.1:
         return f"{value:.2f} s"
     if value >= 1e-3:
-        return f"{value * 1e3:.2g} ms"
+        return f"{value * 1e3:.2g} ms" if value < 0.0995 else "0.10 s"
     return f"{value * 1e6:.0f} µs"
 
 

@@ -21,7 +21,7 @@ def test_text_can_open_no_markup_and_no_second_line(value: str) -> None:
 
 @given(ANYTHING)
 def test_text_reads_as_what_was_said(value: str) -> None:
-    unescaped = re.sub(r"\\([\\`*_{}\[\]<>|#~$])", r"\1", md.text(value))
+    unescaped = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", md.text(value))
     kept = " ".join(value.split())
     assert len(unescaped) == len(kept)
     assert all(one == other or one == "\N{REPLACEMENT CHARACTER}" for one, other in zip(unescaped, kept, strict=True))

@@ -1,0 +1,53 @@
+"""The pictures of one run, from its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from probes import profile
+from probes.diagnosis import Diagnosis
+from reports.pictures.canvas import Picture
+from reports.pictures.flame import flame_graph
+from reports.pictures.history import history
+from reports.pictures.timeline import timeline
+
+_MAX_FLAMES = 3
+_AGENT = "/probes/agent/"
+"""Ours, also where the run was watched by another copy of FreezeLab than this one."""
+
+
+@dataclass(frozen=True)
+class RunPictures:
+    """What can be shown of a run; nothing of what was not observed."""
+
+    timeline: Picture | None = None
+    flames: tuple[Picture, ...] = ()
+
+    @property
+    def all(self) -> tuple[Picture, ...]:
+        """Every picture."""
+        return (*([self.timeline] if self.timeline is not None else []), *self.flames)
+
+
+def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
+    """Draws what the folder holds."""
+    flames = []
+    for number, path in enumerate(sorted(folder.glob("profile*.speedscope.json"))[:_MAX_FLAMES], 1):
+        sampled = profile.load(path, _pid(folder))
+        stacks = (
+            [[frame for frame in stack if _AGENT not in frame.file] for stack in sampled.samples] if sampled else []
+        )
+        drawn = flame_graph(f"diagnosis-flame-{number}", stacks, f"Flame graph {number}")
+        if drawn:
+            flames.append(drawn)
+    return RunPictures(timeline("diagnosis-timeline", history(folder, diagnosis)), tuple(flames))
+
+
+def _pid(folder: Path) -> int | None:
+    try:
+        pid = json.loads((folder / "meta.json").read_text(encoding="utf-8")).get("pid")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return pid if isinstance(pid, int) else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes import code, workers
+from probes import code, gpu_errors, workers
 from probes.diagnosis import Culprit, Evidence
 from probes.evidence import CORRUPTION_KINDS, PHASE_FUNCTIONS, WORKER_KINDS
 from probes.observer import Observations
@@ -73,7 +73,13 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
 
 
 def _of_error(error: dict[str, Any]) -> Culprit | None:
-    """Where an error was raised; if a library only refused what an environment had given it, that environment."""
+    """
+    Where an error was raised; if a library only refused what an environment had given it, that environment.
+
+    None of an error that is told at another place than it is of.
+    """
+    if gpu_errors.is_late(str(error.get("message") or "")):
+        return None
     blamed = _innermost(_frames(error["frames"])[::-1])
     giver = error.get("observation_of")
     if giver is not None and (blamed is None or blamed.library is not None):

@@ -122,6 +122,8 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "unseen": {},
     "waits": {},
     "native-stack": {},
+    # The driver asks again and again whether the GPU is done: the processor burns, but what is waited for is outside.
+    "waits-for-gpu": {_BLOCK: 7, _SPIN: -3, _DEAD: -1},
     "stack-overflow": {_CRASH: 3, _EXC: -3},
     # What the machine was like explains a slowness; it does not tell one verdict from another.
     "cpu-throttled": {},

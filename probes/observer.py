@@ -22,7 +22,7 @@ from probes.pace import Slowing
 from probes.profile import Profile, Sampler
 from probes.progress import Progress
 from probes.stacks import Dump, StackError, dump
-from probes.system import procfs
+from probes.system import mappings, procfs
 from probes.system.peek import Peek, peek
 from probes.system.readings import KEPT_SAMPLES, Readings, Sample
 from probes.waits import Kind, WaitGraph, read_waits
@@ -30,6 +30,8 @@ from probes.waits import Kind, WaitGraph, read_waits
 READ_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.9
 _MAX_LOOKS = 40
+GPU_DRIVER = "libcuda.so"
+"""How the file names of the driver's library begin."""
 _MAX_NATIVE = 4
 _PROFILE_S = 6
 _MAX_PROFILES = 3
@@ -51,7 +53,10 @@ class Look:
     """Pid to why its stack could not be taken."""
     waits: WaitGraph = field(default_factory=WaitGraph)
     native: dict[int, Dump] = field(default_factory=dict)
-    """Mixed stacks of processes whose main thread waits on a lock: taken once in a silence, as they cost more."""
+    """
+    Mixed stacks of processes whose main thread waits on a lock, or that use a GPU: taken once in a silence, as they
+    cost more.
+    """
     peeks: dict[tuple[int, int], Peek] = field(default_factory=dict)
     """Of threads that were awake: which calls they are met in."""
 
@@ -210,11 +215,12 @@ class Observer:
 
     @staticmethod
     def _dump_natively(dumps: dict[int, Dump], waits: WaitGraph) -> dict[int, Dump]:
-        """Whose lock it is that a process waits on, its Python stack does not tell."""
+        """Whose lock it is that a process waits on, or that it waits for a GPU, its Python stack does not tell."""
         found: dict[int, Dump] = {}
         for pid in dumps:
             wait = waits.waits.get((pid, pid))
-            if wait is not None and wait.kind is Kind.LOCK and not wait.timed and len(found) < _MAX_NATIVE:
+            locked = wait is not None and wait.kind is Kind.LOCK and not wait.timed
+            if len(found) < _MAX_NATIVE and (locked or mappings.maps(pid, GPU_DRIVER)):
                 with contextlib.suppress(StackError):
                     found[pid] = dump(pid, time.monotonic_ns(), native=True)
         return found

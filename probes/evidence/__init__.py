@@ -12,6 +12,7 @@ from probes.evidence.corruption import KINDS as CORRUPTION_KINDS
 from probes.evidence.corruption import corruption
 from probes.evidence.death import deaths, heap_message
 from probes.evidence.ending import ending_of, exception
+from probes.evidence.gpu import waits_for_gpu
 from probes.evidence.last_words import last_words
 from probes.evidence.observed import Ending, Observed
 from probes.evidence.silence import silence
@@ -58,6 +59,7 @@ def collect(seen: Observations, progress: Progress, ending: Ending | None) -> li
     if not well:
         found += silence(seen, progress)
         found += waiting(seen, progress, ended)
+        found += waits_for_gpu(seen, progress)
         found += beside(seen, progress)
         found += forked(seen, progress)
     if well or not seen.looks:

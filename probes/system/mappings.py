@@ -1,4 +1,4 @@
-"""Files that a process has mapped, and whose bytes are not there: what a bus error is about."""
+"""Files that a process has mapped: its libraries, and those whose bytes are not there, as a bus error is about."""
 
 from __future__ import annotations
 
@@ -23,20 +23,30 @@ class BrokenMapping:
     """The file is long enough, but parts of it were never stored, and its file system has no room left."""
 
 
+def maps(pid: int, name: str) -> bool:
+    """Whether a process has a file mapped whose name begins so; False if it can't be read."""
+    return any(fields[5].rpartition("/")[2].startswith(name) for fields in _files(pid))
+
+
 def broken(pid: int) -> tuple[BrokenMapping, ...]:
     """Such files of a process, in the order of their addresses; none if it can't be read."""
-    try:
-        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
     found = {}
-    for line in lines:
-        fields = line.split(None, 5)
-        if len(fields) == 6 and fields[5].startswith("/") and not fields[5].startswith("/dev/nvidia"):
+    for fields in _files(pid):
+        if not fields[5].startswith("/dev/nvidia"):
             mapping = _look(pid, fields)
             if mapping is not None:
                 found[mapping.path, mapping.full] = mapping
     return tuple(found.values())
+
+
+def _files(pid: int) -> list[list[str]]:
+    """The lines of its mapped files in six parts, in the order of their addresses; none if it can't be read."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    parts = (line.split(None, 5) for line in lines)
+    return [fields for fields in parts if len(fields) == 6 and fields[5].startswith("/")]
 
 
 def _look(pid: int, fields: list[str]) -> BrokenMapping | None:

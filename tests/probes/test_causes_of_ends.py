@@ -107,7 +107,15 @@ SHARED = raised("OSError", NO_ROOM, ("__init__", f"{STD}/heap.py"))
 TERMINATED = crashed("SIGABRT", "last-words", {"kind": "terminate", "type": "std::out_of_range", "what": "vector"})
 ASSERTED = crashed("SIGABRT", "last-words", {"kind": "assertion", "condition": "x > 0", "file": "a.c", "line": 3})
 
+ASSERTED_ON_GPU = "CUDA error: device-side assert triggered\n"
+LATE = f"{ASSERTED_ON_GPU}CUDA kernel errors might be asynchronously reported at some other API call, so"
+FORKED = "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use"
+
 CASES = {
+    "fork-after-cuda": raised("RuntimeError", FORKED, ("step", "/me/env.py"), ("_lazy_init", CUDA)),
+    "gpu-error-told-late": raised("AcceleratorError", LATE, ("add", BUFFERS)),
+    "gpu-error-told-late of old": raised("RuntimeError", LATE, ("add", BUFFERS)),
+    "gpu-memory-full": raised("OutOfMemoryError", "CUDA out of memory. Tried to allocate", ("f", "/me/a.py")),
     "observation-key": KEY,
     "observation-key of workers": raised("KeyError", "'a'", ("_stack_obs", SUBPROC), ("<listcomp>", SUBPROC)),
     "observation-key in the buffer": raised("KeyError", "'a'", ("add", BUFFERS)),
@@ -203,9 +211,8 @@ NEAR_MISSES = {
     "another says that there are none": raised("RuntimeError", "No CUDA GPUs are available", ("check", "/me/a.py")),
     "the failed start is not under WSL": replace(WSL, facts={}),
     "WSL has nothing to do with it": raised("RuntimeError", "mat1 and mat2", ("f", CUDA), facts={"wsl": True}),
-    "the GPU's memory is what was used up": raised(
-        "OutOfMemoryError", "CUDA out of memory. Tried to", ("f", "/me/a.py")
-    ),
+    "the error of a kernel is told where it is made": raised("AcceleratorError", ASSERTED_ON_GPU, ("f", "/me/a.py")),
+    "another says that CUDA was forked": raised("RuntimeError", FORKED, ("f", "/me/a.py")),
     "the disk is full": raised("OSError", NO_ROOM, ("write", "/me/log.py")),
     "a file of the program's is too long": raised("OSError", NO_ROOM, ("save", f"{SB3}/save_util.py")),
     "the mapped file is cut, but it died otherwise": mapped("SIGSEGV"),
@@ -271,6 +278,12 @@ def test_the_environment_is_named_where_a_library_refused_what_it_gave() -> None
     own = blamed({"frames": [*rows, {"function": "clean", "file": "/me/a.py", "line": 3}], "observation_of": GIVER})
     assert own is not None
     assert own.function == "clean"
+
+
+def test_nobody_is_named_for_an_error_that_is_told_late() -> None:
+    rows = [{"function": "step", "file": "/me/env.py", "line": 2}]
+    assert blamed({"frames": rows, "message": LATE}) is None
+    assert blamed({"frames": rows, "message": ASSERTED_ON_GPU}) is not None
 
 
 PRINTED = {

@@ -91,6 +91,8 @@ FITS = {
         waits("room", "a pipe", pid=8),
         kind="wait-cycle",
     ),
+    "gpu-works-on": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "busy"}}, {}),
+    "gpu-silent": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "idle"}}, {}),
     "process-stopped": Finding(Verdict.BLOCKED, "collect", WORKER, {"stopped": {"pid": 9}}, {}),
     "worker-gone": Finding(Verdict.BLOCKED, "collect", None, {"peer-is-dead": {"process": "worker 2"}}, {}),
     "gil-held": Finding(Verdict.DEADLOCK, "collect", ME, {"gil-held": {}}, {}),

@@ -68,5 +68,5 @@ REMEDY = Remedy(
     '(it needs its `if __name__ == "__main__":`), and what a fork would have inherited is not there.',
     patches=_patches,
     parameter=Parameter("M", "how processes are started: forkserver or spawn", _check, default="forkserver"),
-    cures=("fork-after-openmp", "fork-with-lock-held"),
+    cures=("fork-after-cuda", "fork-after-openmp", "fork-with-lock-held"),
 )

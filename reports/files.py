@@ -10,6 +10,7 @@ from pathlib import Path
 from matrix.analysis.analysis import Analysis
 from probes.diagnosis import Diagnosis
 from probes.heap.check import HeapCheck
+from probes.verdicts import Verdict
 from reports import html, run_markdown, sweep_markdown
 from reports.pictures import Picture
 from reports.pictures.of_run import run_pictures
@@ -25,7 +26,7 @@ def run_report(diagnosis: Diagnosis, folder: Path) -> Path:
     """
     pictures = run_pictures(folder, diagnosis)
     text = run_markdown.render(diagnosis, HeapCheck.load(folder), pictures, _cwd(folder))
-    return _written(folder / "diagnosis.md", text, f"Diagnosis: {diagnosis.verdict}", pictures.all)
+    return _written(folder / "diagnosis.md", text, f"Diagnosis: {diagnosis.verdict}", pictures.all, diagnosis.verdict)
 
 
 def sweep_report(analysis: Analysis, folder: Path) -> Path:
@@ -48,12 +49,12 @@ def _cwd(folder: Path) -> str | None:
     return cwd if isinstance(cwd, str) else None
 
 
-def _written(report: Path, text: str, title: str, pictures: Iterable[Picture]) -> Path:
+def _written(report: Path, text: str, title: str, pictures: Iterable[Picture], verdict: Verdict | None = None) -> Path:
     drawn = tuple(pictures)
     for picture in drawn:
         whole(report.with_name(picture.file), picture.svg)
     # Last of all, what refers to the pictures; and none stays that an earlier report had and this one has not.
-    whole(report.with_suffix(".html"), html.page(text, title, drawn))
+    whole(report.with_suffix(".html"), html.page(text, title, drawn, verdict))
     whole(report, text)
     kept = {picture.file for picture in drawn}
     for old in report.parent.glob(f"{report.stem}-*.svg"):

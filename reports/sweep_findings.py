@@ -8,7 +8,7 @@ from matrix.analysis.analysis import Analysis, Finding
 from probes import causes, signature
 from probes.causes import Cause
 from reports import markdown as md
-from reports import run_markdown, wording
+from reports import run_stacks, run_time, wording
 from reports.sweep_conclusion import ordered
 from reports.sweep_effects import where_it_occurs
 from reports.sweep_facts import Run, Runs, iterations
@@ -83,7 +83,7 @@ def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     assert diagnosis is not None  # noqa: S101 - filtered above
     yield f"Evidence, from {md.code(label(analysis, best.result))} (confidence {diagnosis.confidence:.2f}):"
     yield "\n".join(f"- {md.text(item.says)}" for item in diagnosis.evidence)
-    yield from run_markdown.samples(diagnosis.evidence)
+    yield from run_time.samples(diagnosis.evidence)
     phases = diagnosis.timing.phases
     if phases:
         yield "Phase times of that run (inner phases included):"
@@ -95,7 +95,7 @@ def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
             ],
             numeric=range(1, 4),
         )
-    yield from run_markdown.stacks(diagnosis.evidence)
+    yield from run_stacks.stacks(diagnosis.evidence)
     runner_up = diagnosis.alternatives[0] if diagnosis.alternatives else None
     if runner_up is not None:
         yield f"Why not {md.code(runner_up.verdict)}: {md.text(runner_up.why_not)}."

@@ -19,7 +19,8 @@ from reports.pictures import Picture
 _FOLD = re.compile(r"<details><summary>(.*)</summary>")
 _FOLD_END = "</details>"
 _SAFE = ("https://", "http://")
-_OUR_CODE = "> "
+_MARKED = ((">> ", "yours"), ("> ", "library"))
+"""How a frame begins, and whose it is: as ``run_stacks.MARKS`` has it."""
 _LONG = 70
 """Letters of a cell that must not be squeezed into a narrow column."""
 
@@ -111,6 +112,7 @@ def _table(table: list[Token]) -> Iterator[Token]:
         if token.type == "th_open":
             token.attrSet("scope", "col")
     by_row = not any(titles)
+    table[0].meta["facts"] = by_row
     first = False
     for token in body:
         if token.type == "tr_open":
@@ -145,8 +147,9 @@ class _Renderer(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         title = html.escape(_plain(tokens[idx].meta.get("title") or "at a glance"))
+        facts = ' class="facts"' if tokens[idx].meta.get("facts") else ""
         # What scrolls must be reachable without a mouse.
-        return f'<div class="scroll" role="group" tabindex="0" aria-label="Table: {title}"><table>\n'
+        return f'<div class="scroll" role="group" tabindex="0" aria-label="Table: {title}"><table{facts}>\n'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return "</table></div>\n"
@@ -172,9 +175,12 @@ class _Renderer(RendererHTML):
 def _dimmed(content: str) -> str:
     """A stack, whose frames of the engine room are there to be passed over."""
     return "\n".join(
-        f'<span class="{"telling" if text.startswith(_OUR_CODE) else "engine"}">{html.escape(text)}</span>'
-        for text in content.rstrip("\n").split("\n")
+        f'<span class="{_whose(text)}">{html.escape(text)}</span>' for text in content.rstrip("\n").split("\n")
     )
+
+
+def _whose(text: str) -> str:
+    return next((owner for mark, owner in _MARKED if text.startswith(mark)), "engine")
 
 
 def _plain(markdown: str) -> str:

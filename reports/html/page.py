@@ -6,9 +6,11 @@ import html
 from collections.abc import Iterable
 from pathlib import Path
 
+from probes.verdicts import Verdict
 from reports import plain
 from reports.html.convert import Heading, convert
 from reports.pictures import Picture
+from reports.pictures.palette import VERDICTS
 
 _STYLE = Path(__file__).with_name("style.css")
 _MANY_PARTS = 3
@@ -16,13 +18,14 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-ur
 """Nothing is loaded and nothing runs, whatever slipped in."""
 
 
-def page(markdown: str, title: str, pictures: Iterable[Picture] = ()) -> str:
+def page(markdown: str, title: str, pictures: Iterable[Picture] = (), verdict: Verdict | None = None) -> str:
     """
     A whole HTML document that needs nothing else.
 
     :param markdown: a report, as ``run_markdown`` or ``sweep_markdown`` writes it.
     :param title: of the window, as plain text.
     :param pictures: those that the report refers to; they become parts of the page.
+    :param verdict: of a run, whose colour the page takes on.
     """
     body, headings = convert(markdown, {picture.file: picture for picture in pictures})
     style = _STYLE.read_text(encoding="utf-8")
@@ -37,7 +40,7 @@ def page(markdown: str, title: str, pictures: Iterable[Picture] = ()) -> str:
 <style>
 {style}</style>
 </head>
-<body>
+<body{_toned(verdict)}>
 <a class="skip" href="#report">Skip to the report</a>
 <header><p>FreezeLab</p></header>
 {_contents(headings)}<main id="report" tabindex="-1">
@@ -46,6 +49,10 @@ def page(markdown: str, title: str, pictures: Iterable[Picture] = ()) -> str:
 </body>
 </html>
 """
+
+
+def _toned(verdict: Verdict | None) -> str:
+    return f' class="run" style="--tone:{VERDICTS[verdict].strong}"' if verdict is not None else ""
 
 
 def _contents(headings: list[Heading]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from probes import code
 from probes.stacks import Frame
+from reports import whose
 from reports.pictures.canvas import FONT_SIZE, Canvas, Picture
 from reports.pictures.palette import CODE
 
@@ -96,14 +97,8 @@ def _draw(canvas: Canvas, item: _Item, total: int) -> None:
     frame, y = item.call.frame, _TOP + item.depth * _ROW
     place = code.place(frame.file, frame.line)
     tip = f"{frame.function} ({place}): {item.call.samples} of {total} samples, {item.call.samples / total:.0%}"
-    canvas.rectangle(item.x, y, item.width - 0.7, _ROW - 1, "cell", tip, CODE[_whose(frame)])
+    canvas.rectangle(item.x, y, item.width - 0.7, _ROW - 1, "cell", tip, CODE[whose.owner(frame.file)])
     canvas.text(item.x + 4, y + FONT_SIZE + 1, f"{frame.function}  {place}", "black", room=item.width - 8)
-
-
-def _whose(frame: Frame) -> str:
-    if code.is_engine(frame.file):
-        return "engine"
-    return "library" if code.library(frame.file) else "user"
 
 
 def _legend(canvas: Canvas, total: int, common: int) -> None:

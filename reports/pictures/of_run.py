@@ -8,14 +8,14 @@ from pathlib import Path
 
 from probes import profile
 from probes.diagnosis import Diagnosis
+from probes.progress import TOP_PHASES
+from reports import whose
 from reports.pictures.canvas import Picture
 from reports.pictures.flame import flame_graph
-from reports.pictures.history import history
+from reports.pictures.history import Span, history
 from reports.pictures.timeline import timeline
 
 _MAX_FLAMES = 3
-_AGENT = "/probes/agent/"
-"""Ours, also where the run was watched by another copy of FreezeLab than this one."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class RunPictures:
 
     timeline: Picture | None = None
     flames: tuple[Picture, ...] = ()
+    unended: tuple[Span, ...] = ()
+    """Phases that were still going on when the run ended."""
 
     @property
     def all(self) -> tuple[Picture, ...]:
@@ -37,12 +39,16 @@ def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
     for number, path in enumerate(sorted(folder.glob("profile*.speedscope.json"))[:_MAX_FLAMES], 1):
         sampled = profile.load(path, _pid(folder))
         stacks = (
-            [[frame for frame in stack if _AGENT not in frame.file] for stack in sampled.samples] if sampled else []
+            [[frame for frame in stack if not whose.is_ours(frame.file)] for stack in sampled.samples]
+            if sampled
+            else []
         )
         drawn = flame_graph(f"diagnosis-flame-{number}", stacks, f"Flame graph {number}")
         if drawn:
             flames.append(drawn)
-    return RunPictures(timeline("diagnosis-timeline", history(folder, diagnosis)), tuple(flames))
+    past = history(folder, diagnosis)
+    unended = tuple(span for span in past.spans if not span.ended and span.phase in TOP_PHASES)
+    return RunPictures(timeline("diagnosis-timeline", past), tuple(flames), unended)
 
 
 def _pid(folder: Path) -> int | None:

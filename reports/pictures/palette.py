@@ -21,6 +21,11 @@ class Mark:
     fill: str
     """Under black text; the same in light, dark and print."""
 
+    @property
+    def strong(self) -> str:
+        """Where no text lies on it, and it must be seen on a light ground and on a dark one."""
+        return "#2e9e6b" if self.letter == "H" else self.fill
+
 
 VERDICTS: Mapping[Verdict, Mark] = {
     Verdict.HEALTHY: Mark("H", "#e4f1ea"),
@@ -69,7 +74,7 @@ STYLE = (
     ".flz-still{fill:var(--flz-red,#a40e26);fill-opacity:.13}.flz-red{fill:var(--flz-red,#a40e26);font-weight:600;"
     "paint-order:stroke;stroke:var(--flz-paper,#fff);stroke-width:3px;stroke-linejoin:round}"
     ".flz-mark{stroke:var(--flz-red,#a40e26);stroke-width:1.5;stroke-dasharray:4 3}"
-    ".flz-cell{stroke:var(--flz-paper,#fff);stroke-width:1}"
+    ".flz-span{stroke:none}.flz-cell{stroke:var(--flz-paper,#fff);stroke-width:1}"
     ".flz-empty{fill:none;stroke:var(--flz-line,#999);stroke-width:1;stroke-dasharray:2 3}"
     ".flz-bar{fill:var(--flz-blue,#0550ae)}"
 )

@@ -11,6 +11,7 @@ from probes.evidence import Ending
 from probes.judge import Judgement, judge
 from probes.observer import Observations
 from probes.progress import Progress, top_phase
+from probes.tracebacks import first_line
 from probes.verdicts import Verdict
 
 
@@ -237,7 +238,6 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
 def _first_line(items: Sequence[Evidence]) -> str | None:
     for item in items:
         if item.kind in ("uncaught-exception", "memory-error"):
-            message = str(item.detail["message"]).strip()
-            first = message.splitlines()[0][:300] if message else ""
+            first = first_line(str(item.detail["message"]))
             return f"{item.detail['type']}: {first}" if first else str(item.detail["type"])
     return None

@@ -18,7 +18,7 @@ from probes import workers
 from probes.observer import Observations
 from probes.progress import Progress
 from probes.system import procfs
-from probes.tracebacks import is_memory_error, parse_traceback
+from probes.tracebacks import first_line, is_memory_error, parse_traceback
 
 PEER_ERRORS = frozenset({"EOFError", "BrokenPipeError", "ConnectionResetError", "ConnectionAbortedError"})
 """What a process gets to see of another's death."""
@@ -153,7 +153,7 @@ def _one(
 
 def _raised(pid: int | None, who: str, error: dict[str, Any], code: int | None) -> PostMortem:
     message = str(error["message"]).strip()
-    first = message.splitlines()[0][:300] if message else ""
+    first = first_line(message)
     fate = Fate.OUT_OF_MEMORY if is_memory_error(error["type"], message) else Fate.RAISED
     said = f"{error['type']}: {first}" if first else str(error["type"])
     return PostMortem(pid, who, fate, f"was ended by {said}", None, code, error, _frames(error))

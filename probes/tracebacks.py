@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+_LINE_CHARS = 300
 _MEMORY_TYPES = frozenset({"MemoryError", "_ArrayMemoryError", "OutOfMemoryError"})
 _MEMORY_MESSAGES = re.compile(
     r"can't allocate memory|cannot allocate memory|out of memory|not enough memory|std::bad_alloc|failed to allocate|"
@@ -48,3 +49,11 @@ def is_memory_error(kind: str, message: str) -> bool:
     if kind.rpartition(".")[2] in _MEMORY_TYPES:
         return True
     return kind in ("RuntimeError", "OSError", "BlockingIOError") and _MEMORY_MESSAGES.search(message) is not None
+
+
+def first_line(message: str) -> str:
+    """The first line of an error's message; a long one up to the end of a word, and marked as cut."""
+    lines = message.strip().splitlines()
+    if not lines or len(lines[0]) <= _LINE_CHARS:
+        return lines[0] if lines else ""
+    return f"{lines[0][:_LINE_CHARS].rpartition(' ')[0] or lines[0][:_LINE_CHARS]} …"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from probes.evidence.observed import Ending, Observed
 from probes.progress import Progress
 from probes.system import procfs
-from probes.tracebacks import is_memory_error, parse_traceback
+from probes.tracebacks import first_line, is_memory_error, parse_traceback
 
 _NOT_THE_KERNEL = "; the kernel counted no kill for want of memory, so a person or another program sent it"
 _PERHAPS_THE_KERNEL = "; whether the kernel sent it for want of memory could not be read"
@@ -75,10 +75,10 @@ def exception(progress: Progress, ending: Ending | None, *, of_a_peer: bool) -> 
         error = parse_traceback(ending.stderr_tail) if ending.status > 0 else None
     if error is None:
         return
-    first_line = error["message"].strip().splitlines()[0][:300] if error["message"].strip() else ""
+    first = first_line(error["message"])
     place = " > ".join(error["phases"]) or "outside any phase"
     kind = "memory-error" if is_memory_error(error["type"], error["message"]) else "uncaught-exception"
-    said = ": ".join(part for part in (error["type"], first_line) if part)
+    said = ": ".join(part for part in (error["type"], first) if part)
     if of_a_peer:
         kind = "peer-error"
         said = f"all that the main process saw of it was {said}"

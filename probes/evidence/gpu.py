@@ -36,7 +36,7 @@ def waits_for_gpu(seen: Observations, progress: Progress) -> Iterator[Observed]:
     state = _state(used)
     at = seen.at_s(seen.looks[-1].at_ns)
     shown = ", ".join(
-        f"GPU {index} {min(values):.0%} to {max(values):.0%} busy" for index, values in sorted(used.items())
+        f"GPU {index} {min(values):.0%} to {max(values):.0%} busy" for index, values in sorted(_later(used).items())
     )
     says = "the thread stands in the GPU's driver (libcuda)"
     yield Observed(
@@ -73,8 +73,12 @@ def _utilisation(seen: Observations, pid: int, since_ns: int) -> dict[int, list[
 
 def _state(used: dict[int, list[float]]) -> str | None:
     """``busy`` if one GPU worked all the time, ``idle`` if none ever did; None if it is neither, or not known."""
-    # The first readings may still be of the work before.
-    later = [values[1:] for values in used.values() if len(values) > _LEAST_READINGS]
+    later = [values for values in _later(used).values() if len(values) >= _LEAST_READINGS]
     if any(min(values) >= _BUSY for values in later):
         return "busy"
     return "idle" if later and all(max(values) <= _IDLE for values in later) else None
+
+
+def _later(used: dict[int, list[float]]) -> dict[int, list[float]]:
+    """Without the first readings, which may still be of the work before."""
+    return {index: values[1:] for index, values in used.items() if values[1:]}

@@ -218,10 +218,11 @@ def _table(last: Look, names: _Names, at: float) -> Iterator[Observed]:
             elif thread.state == "R":
                 rows.append([names.thread(*node), "runs", "", _innermost(last, *node)])
     if rows:
+        count = "1 process was" if len(last.processes) == 1 else f"{len(last.processes)} processes were"
         yield Observed(
             "wait-graph",
             at,
-            f"{len(last.processes)} processes were looked at; what each of their threads waits on is in the table",
+            f"{count} looked at; what each thread waits on is in the table",
             {"columns": ["who", "waits on", "for whom", "where"], "rows": rows[:_MAX_ROWS]},
         )
 

@@ -36,7 +36,7 @@ _IS: Mapping[Verdict, str] = {
     Verdict.CRASH: "Your training crashed{where}: native code broke, and the system ended the process.",
     Verdict.EXCEPTION: "Your training stopped{where} because of an error in Python.",
     Verdict.OOM: "Your training ran out of memory{where}.",
-    Verdict.CORRUPTION: "Your training runs on spoilt numbers{where}: what it learns is not to be trusted.",
+    Verdict.CORRUPTION: "Your training data was spoilt{where}: what is learnt from it is not to be trusted.",
     Verdict.EXIT_HANG: "Your training is done; only its process does not end.",
 }
 
@@ -58,6 +58,16 @@ _DO: Mapping[Verdict, str] = {
     Verdict.EXIT_HANG: "Make sure that the model is saved, then end the process; look at {place}.",
 }
 
+_DO_SOMEWHERE: Mapping[Verdict, str] = {
+    Verdict.CRASH: "Start it again from your last checkpoint; `freezelab run --heap-check` narrows down what broke.",
+    Verdict.EXCEPTION: "Read the error and mend what led to it; then start it again from your last checkpoint.",
+    Verdict.CORRUPTION: (
+        "Stop it, find what writes into the data that is named here, and go on from a checkpoint that is older than "
+        "the damage."
+    ),
+}
+"""Where no function could be named."""
+
 _FASTER = (Verdict.HEALTHY, Verdict.SLOW_PHASE, Verdict.SLOWDOWN)
 """What moves already: a remedy makes it quicker, and frees it from nothing."""
 
@@ -76,9 +86,11 @@ def what_now(diagnosis: Diagnosis) -> str:
     cause = causes.by_id(diagnosis.cause)
     if cause is not None:
         told = _SENTENCE.split(cause.advice, maxsplit=1)[0]
+    elif diagnosis.culprit is not None:
+        told = _DO[diagnosis.verdict].format(place=md.code(wording.place(diagnosis.culprit)))
     else:
-        place = md.code(wording.place(diagnosis.culprit)) if diagnosis.culprit else "the place where it stood"
-        told = _DO[diagnosis.verdict].format(place=place)
+        place = "the place where it stood"
+        told = _DO_SOMEWHERE.get(diagnosis.verdict, _DO[diagnosis.verdict]).format(place=place)
     if diagnosis.remedies:
         best = max(diagnosis.remedies, key=lambda item: (item.verified, item.ratio or 0.0))
         gain = f", which made it {best.ratio:.1f} times as fast here" if best.verified and best.ratio else ""

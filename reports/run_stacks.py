@@ -33,21 +33,27 @@ def section(diagnosis: Diagnosis) -> Iterator[str]:
 
 def stacks(items: Iterable[Evidence]) -> Iterator[str]:
     """The stacks among the evidence, innermost call first: of the first what explains something, all behind folds."""
-    first = True
-    for item in items:
-        frames = item.detail.get("frames")
-        if not frames:
-            continue
-        if isinstance(frames[0], dict):  # a traceback comes outermost first
-            frames = [[row["function"], row["file"], row["line"]] for row in reversed(frames)]
-        frames = [frame for frame in frames if not whose.is_ours(frame[1])]
-        telling = [frame for frame in frames if whose.owner(frame[1]) != "engine"]
-        if first and telling:
-            yield md.block("\n".join(_lines(telling[:_MAX_TELLING])), STACK)
-            first = False
+    found = [(item.kind, frames) for item in items if (frames := _frames(item))]
+    first = next((telling for _, frames in found if (telling := _telling(frames))), None)
+    if first is not None:
+        yield md.block("\n".join(_lines(first[:_MAX_TELLING])), STACK)
+    for kind, frames in found:
         left = len(frames) - _MAX_FRAMES
         whole = [*_lines(frames[:_MAX_FRAMES]), *([f"  … and {left} more"] if left > 0 else [])]
-        yield md.fold(f"{_named(telling or frames)} (whole stack, from {item.kind})", md.block("\n".join(whole), STACK))
+        named = _named(_telling(frames) or frames)
+        yield md.fold(f"{named} (whole stack, from {kind})", md.block("\n".join(whole), STACK))
+
+
+def _frames(item: Evidence) -> list[Sequence[Any]]:
+    """Function, file and line each, innermost call first."""
+    rows = item.detail.get("frames") or ()
+    if rows and isinstance(rows[0], dict):  # a traceback comes outermost first
+        rows = [[row["function"], row["file"], row["line"]] for row in reversed(rows)]
+    return [row for row in rows if not whose.is_ours(row[1])]
+
+
+def _telling(frames: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    return [frame for frame in frames if whose.owner(frame[1]) != "engine"]
 
 
 def _lines(frames: Iterable[Sequence[Any]]) -> Iterator[str]:

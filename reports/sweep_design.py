@@ -16,7 +16,7 @@ _MAX_REQUIREMENTS = 12
 
 
 def what_was_run(analysis: Analysis) -> Iterator[str]:
-    """The factors, the library sets, the extra cells, and how long it took."""
+    """The factors, the library sets and the extra cells."""
     plan = analysis.plan
     extras = [cell for cell in plan.cells if cell.why is not None]
     yield (
@@ -45,9 +45,6 @@ def what_was_run(analysis: Analysis) -> Iterator[str]:
             ("extra cell", "why"),
             [(md.code(cell.label), md.text(cell.why or "—")) for cell in extras[:_MAX_CELLS]],
         )
-    walls = [result.observation.wall_s for result in analysis.ran if result.observation.wall_s]
-    if walls:
-        yield f"The runs took {sum(walls):.0f} s together, {max(walls):.0f} s the longest."
 
 
 def _design(plan: Plan) -> str:

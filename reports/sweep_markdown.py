@@ -11,6 +11,7 @@ from reports import markdown as md
 from reports import remedies_text, sweep_design, sweep_flaky, sweep_limits
 from reports.pictures.of_sweep import SweepPictures
 from reports.sweep_conclusion import conclusion, ordered
+from reports.sweep_cost import cost
 from reports.sweep_effects import effects
 from reports.sweep_facts import Runs
 from reports.sweep_findings import findings
@@ -38,12 +39,14 @@ def render(analysis: Analysis, folder: Path, pictures: SweepPictures | None = No
         *search(analysis),
         *md.figure(drawn.posterior),
         "## What each factor does",
+        *md.figure(drawn.effects),
         *(list(effects(analysis, runs)) or ["No factor has two levels that ran."]),
         *sweep_flaky.flaky(analysis),
         *sweep_limits.limits(analysis),
         *findings(analysis, runs),
         *_remedies(analysis),
         *_claims(analysis),
+        *cost(analysis),
         "## Run one cell again by hand",
         _by_hand(analysis, runs),
     ]
@@ -53,7 +56,7 @@ def render(analysis: Analysis, folder: Path, pictures: SweepPictures | None = No
 def _claims(analysis: Analysis) -> Iterator[str]:
     if not analysis.claims:
         return
-    yield "## The original report's claims"
+    yield "## Claims, put to the test"
     yield md.table(
         ("claim", "outcome", "what shows it", "cells"),
         [

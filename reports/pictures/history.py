@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from probes.diagnosis import Diagnosis
 from probes.flight import Event, FlightError, FlightRecording, State
 from probes.progress import TOP_PHASES, top_phase
+from probes.verdicts import Verdict
 
 _BEFORE_AGENT_S = 0.05
 """From the start of an interpreter to that of the agent in it."""
@@ -61,7 +61,8 @@ def history(folder: Path, diagnosis: Diagnosis) -> History:
     readings = tuple(_readings(folder / "readings.jsonl"))
     timing = diagnosis.timing
     lasted_s = max([timing.observed_s, *(item.at_s for item in readings)])
-    spans = _spans(folder, readings, lasted_s)
+    ended = diagnosis.verdict is not Verdict.EXIT_HANG
+    spans = _spans(folder, readings, lasted_s, ended=ended)
     return History(lasted_s, tuple(spans), readings, timing.detected_after_s, str(diagnosis.verdict))
 
 
@@ -90,7 +91,7 @@ def _readings(path: Path) -> Iterator[Reading]:
         return
 
 
-def _spans(folder: Path, readings: tuple[Reading, ...], lasted_s: float) -> list[Span]:
+def _spans(folder: Path, readings: tuple[Reading, ...], lasted_s: float, *, ended: bool) -> list[Span]:
     read = _recorded(folder)
     if read is None:
         return list(_seen(readings, lasted_s, lasted_s))
@@ -103,7 +104,7 @@ def _spans(folder: Path, readings: tuple[Reading, ...], lasted_s: float) -> list
     first_s = at_s(events[0].at_ns) if events else lasted_s
     # What the ring has forgotten, the readings remember roughly.
     spans = list(_seen(readings, first_s, lasted_s)) if events and events[0].number > 1 else []
-    spans += _outside(events, state, at_s, lasted_s)
+    spans += _outside(events, state, at_s, lasted_s, ended=ended)
     opened: dict[str, float] = {}
     for event in events:
         if event.phase not in TOP_PHASES:
@@ -136,7 +137,9 @@ def _recorded(folder: Path) -> tuple[FlightRecording, State, list[Event]] | None
     )  # fmt: skip
 
 
-def _outside(events: list[Event], state: State, at_s: Any, lasted_s: float) -> Iterator[Span]:
+def _outside(
+    events: list[Event], state: State, at_s: Callable[[int], float], lasted_s: float, *, ended: bool
+) -> Iterator[Span]:
     """The time before learning began and after it ended."""
     learnt = [event for event in events if event.phase == "learn"]
     entered = next((event for event in learnt if event.entered), None)
@@ -145,7 +148,7 @@ def _outside(events: list[Event], state: State, at_s: Any, lasted_s: float) -> I
     elif not events and not state.stack:
         yield Span("setup", 0.0, lasted_s, ended=False)
     if learnt and not learnt[-1].entered:
-        yield Span("exit", at_s(learnt[-1].at_ns), lasted_s)
+        yield Span("exit", at_s(learnt[-1].at_ns), lasted_s, ended=ended)
 
 
 def _started_ns(folder: Path, recording: FlightRecording) -> int:

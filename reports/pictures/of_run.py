@@ -8,7 +8,6 @@ from pathlib import Path
 
 from probes import profile
 from probes.diagnosis import Diagnosis
-from probes.progress import TOP_PHASES
 from reports import whose
 from reports.pictures.canvas import Picture
 from reports.pictures.flame import flame_graph
@@ -47,7 +46,7 @@ def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
         if drawn:
             flames.append(drawn)
     past = history(folder, diagnosis)
-    unended = tuple(span for span in past.spans if not span.ended and span.phase in TOP_PHASES)
+    unended = tuple(span for span in past.spans if not span.ended)
     return RunPictures(timeline("diagnosis-timeline", past), tuple(flames), unended)
 
 

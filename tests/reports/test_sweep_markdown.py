@@ -113,7 +113,7 @@ def test_claims_are_answered_with_their_cells(sweep: Sweep) -> None:
         Claim("it needs a GPU", None, needs="a GPU"),
     )
     text = sweep_markdown.render(*sweep(FACTORS, as_measured, (), claims))
-    table = text.partition("## The original report's claims")[2]
+    table = text.partition("## Claims, put to the test")[2]
     assert r"| the \*environment\* is to blame | **refuted** |" in table
     assert "| the adapter makes no difference | **refuted** |" in table
     assert "| it needs a GPU | **not testable here** |" in table

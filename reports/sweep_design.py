@@ -12,6 +12,8 @@ from reports import markdown as md
 from reports import wording
 
 _MAX_CELLS = 200
+_MAX_OPEN = 24
+"""Rows of a table that is shown unfolded."""
 _MAX_REQUIREMENTS = 12
 
 
@@ -100,7 +102,8 @@ def matrix(analysis: Analysis) -> Iterator[str]:
     )
     rows = [_row(group, factors, several=several) for group in groups[:_MAX_CELLS]]
     numbers = [place for place, name in enumerate(header) if name in ("runs", "step", "took")]
-    yield md.table(header, rows, numeric=numbers)
+    table = md.table(header, rows, numeric=numbers)
+    yield table if len(rows) <= _MAX_OPEN else md.fold(f"The table of {wording.count(len(rows), 'cell')}", table)
 
 
 def _row(group: Sequence[Result], factors: Sequence[str], *, several: bool) -> tuple[str, ...]:

@@ -9,46 +9,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from matrix.errors import MatrixError
-from probes import doctor, remedies, stacks
-from probes.diagnosis import InvalidDiagnosisError
-from probes.heap import check as heap_check
-from probes.supervisor import CommandNotFoundError
-from probes.watch import FolderNotWritableError
-from reports.commands import COMMANDS, matrix
-from reports.commands.interface import EXIT_BLIND, EXIT_DIAGNOSED, EXIT_INTERRUPTED, EXIT_USAGE, UsageError
-from repro.cases import catalogue
+from probes.errors import InputError
+from probes.stacks import StackError
+from reports.commands import OF_MATRIX, add_to
+from reports.commands.interface import EXIT_BLIND, EXIT_INTERRUPTED, EXIT_USAGE
 from repro.checkpoints.errors import CheckpointError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (DESIGN: 0, 2, 3, 4 or 130)."""
-    options = _parser().parse_args(_words(sys.argv[1:] if arguments is None else arguments))
+    words = _words(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(words).parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         with _told_to_end():
             return run(options)
-    except (
-        UsageError,
-        CommandNotFoundError,
-        FolderNotWritableError,
-        InvalidDiagnosisError,
-        heap_check.InvalidHeapCheckError,
-        doctor.NotAPythonError,
-        doctor.ScriptError,
-        remedies.UnknownRemedyError,
-        catalogue.CatalogueError,
-        CheckpointError,
-        MatrixError,
-    ) as error:
+    except (InputError, CheckpointError) as error:
         print(f"freezelab: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except stacks.StackError as error:
+    except StackError as error:
         print(f"freezelab: {error}", file=sys.stderr)
         return EXIT_BLIND
-    except doctor.ScriptFailedError as error:
-        print(f"freezelab: {error}", file=sys.stderr)
-        return EXIT_DIAGNOSED
     except KeyboardInterrupt:
         print("freezelab: interrupted; all processes have ended", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -58,7 +39,7 @@ def _words(arguments: Sequence[str]) -> list[str]:
     """``matrix status`` and its like are commands of their own; a sweep's file of that name is ``./status``."""
     first, *rest = arguments or ("",)
     whole = f"{first} {rest[0]}" if rest else ""
-    return [whole, *rest[1:]] if whole in (matrix.STATUS, matrix.EXPORT) else list(arguments)
+    return [whole, *rest[1:]] if whole in OF_MATRIX else list(arguments)
 
 
 @contextlib.contextmanager
@@ -76,7 +57,7 @@ def _told_to_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="freezelab",
         description="Find out why a reinforcement-learning training run stopped moving.",
@@ -95,8 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in COMMANDS:
-        add(commands)
+    add_to(commands, words[0] if words else "")
     return parser
 
 

@@ -1,20 +1,18 @@
-"""The one error that a person can do something about."""
+"""The error of bad input to a sweep or a bisection, and how the way out is worded."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
+from probes.errors import InputError
+
 _ALIKE = 0.5
 """How alike (0 to 1) a name must be to be suggested; low enough for ``v4`` to suggest ``v3``."""
 
 
-class MatrixError(Exception):
-    """
-    Bad input or a missing tool. The message is one line, names the thing and the way out, and is ready to print.
-
-    A command that meets it ends with exit code 2.
-    """
+class MatrixError(InputError):
+    """What a sweep or a bisection can't be done with."""
 
     def __init__(self, message: str) -> None:
         """

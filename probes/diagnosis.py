@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probes.errors import InputError
 from probes.verdicts import Verdict
 
 SCHEMA = "freezelab.diagnosis/1"
@@ -20,7 +21,7 @@ def schema() -> dict[str, Any]:
     return value
 
 
-class InvalidDiagnosisError(ValueError):
+class InvalidDiagnosisError(InputError, ValueError):
     """A file that should hold a diagnosis does not."""
 
 

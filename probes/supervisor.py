@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from probes.agent.layout import FOLDER_VARIABLE
+from probes.errors import InputError
 from probes.output import OutputLog
 from probes.system import procfs
 
@@ -20,7 +21,7 @@ _GRACE_S = 3.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class CommandNotFoundError(Exception):
+class CommandNotFoundError(InputError):
     """The command could not be started; the text says why."""
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from probes import carry, remedies
 from probes.diagnose import diagnose
 from probes.diagnosis import Diagnosis
+from probes.errors import InputError
 from probes.evidence import Ending
 from probes.observer import Observer
 from probes.preflight import Preflight, Warned
@@ -113,7 +114,7 @@ class InterruptedRunError(Exception):
     """The run was ended because ``should_stop`` said so; nothing was diagnosed."""
 
 
-class FolderNotWritableError(Exception):
+class FolderNotWritableError(InputError):
     """The run's folder can't be made or written to."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes import stacks
+from probes.errors import InputError
 
 _PATIENCE_S = 20.0
 # It then waits, so that there is a living process of this very Python to take a stack of. PR_SET_PTRACER lets us
@@ -32,7 +33,7 @@ sys.stdin.readline()
 """
 
 
-class NotAPythonError(Exception):
+class NotAPythonError(InputError):
     """The path given is no Python that runs; the text says what would be right."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from probes import carry
 from probes.agent.preflight import VARIABLE
 from probes.doctor.interface import Blocked, Finding, blocks, ok, warning
+from probes.errors import InputError
 from probes.preflight import Preflight, Warned
 from probes.progress import Progress
 from probes.supervisor import Supervised
@@ -25,7 +26,7 @@ _SETTLE_S = 1.0
 _TAIL_BYTES = 65536
 
 
-class ScriptError(Exception):
+class ScriptError(InputError):
     """There is no such script; the text says so."""
 
 

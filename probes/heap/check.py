@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.diagnosis import Diagnosis
+from probes.errors import InputError
 from probes.heap.ladder import LADDER, Loader, Rung, RungUnavailableError, this_machine
 from probes.heap.moves import Sighting, interpretation, moves, sighting
 from probes.supervisor import CommandNotFoundError
@@ -27,7 +28,7 @@ _PATIENCE_S = 30.0
 """On top of what a rung may take longer: starting up is slower too."""
 
 
-class InvalidHeapCheckError(ValueError):
+class InvalidHeapCheckError(InputError, ValueError):
     """A file that should hold a heap check does not."""
 
 

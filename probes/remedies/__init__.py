@@ -23,6 +23,7 @@ from probes.agent.remedies.interface import Remedy
 from probes.agent.remedies.log import APPLIED, REFUSED, WAITING
 from probes.diagnosis import Diagnosis
 from probes.diagnosis import Remedy as Proposal
+from probes.errors import InputError
 from probes.system import cgroup
 
 REMEDIES: tuple[Remedy, ...] = tuple(
@@ -30,7 +31,7 @@ REMEDIES: tuple[Remedy, ...] = tuple(
 )
 
 
-class UnknownRemedyError(ValueError):
+class UnknownRemedyError(InputError, ValueError):
     """No such remedy, or a value that it can't take; the text is one line that says what would be right."""
 
 

@@ -72,7 +72,10 @@ def add(commands: Commands) -> None:
 
 
 def _cases(options: argparse.Namespace) -> int:
-    known = catalogue.load()
+    try:
+        known = catalogue.load()
+    except catalogue.CatalogueError as error:
+        raise UsageError(str(error)) from error
     strange = sorted(set(options.names) - {name for case in known for name in (case.name, case.family)})
     if strange:
         raise UsageError(f"{strange[0]!r} is no case and no family of cases; freezelab cases lists them")

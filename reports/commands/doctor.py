@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from matrix.environments.uv import find_uv
@@ -14,6 +15,7 @@ from reports import (
 )
 from reports.commands.interface import (
     EXIT_BLIND,
+    EXIT_DIAGNOSED,
     EXIT_OK,
     Commands,
     UsageError,
@@ -57,9 +59,13 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.arguments and options.script is None:
         raise UsageError("arguments are for a script: freezelab doctor --script train.py -- --env CartPole-v1")
     examined = doctor.examine(doctor.find_python(options.env))
-    script = (
-        doctor.rehearse(examined.python, options.script, options.arguments, options.limit) if options.script else {}
-    )
+    try:
+        script = (
+            doctor.rehearse(examined.python, options.script, options.arguments, options.limit) if options.script else {}
+        )
+    except doctor.ScriptFailedError as error:
+        print(f"freezelab: {error}", file=sys.stderr)
+        return EXIT_DIAGNOSED
     try:
         uv = find_uv()
     except MatrixError:

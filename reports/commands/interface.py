@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TypeAlias
 
+from probes.errors import InputError
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command adds itself: its parser, with the function that runs it as the default ``run``."""
 
@@ -15,8 +17,8 @@ EXIT_BLIND = 4
 EXIT_INTERRUPTED = 130
 
 
-class UsageError(Exception):
-    """Bad input; the text is one line that says what would be right."""
+class UsageError(InputError):
+    """What was asked for can't be done so."""
 
 
 def positive(text: str) -> float:

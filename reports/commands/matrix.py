@@ -37,11 +37,9 @@ from reports.commands.telling import write_sweep_report
 from repro.options import parser as training_parser
 from repro.options import refuses as training_refuses
 
-STATUS, EXPORT = "matrix status", "matrix export"
-
 
 def add(commands: Commands) -> None:
-    """Adds the command to the command line."""
+    """Adds the command to the command line, and those about a sweep that is there."""
     parser = commands.add_parser(
         "matrix",
         help="sweep environments, devices, settings and library versions, and write a report",
@@ -77,6 +75,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what the sweep would do, and do nothing")
     parser.add_argument("--json", action="store_true", help="with --dry-run: one JSON document on stdout")
     parser.set_defaults(run=_matrix)
+    _add_status(commands)
+    _add_export(commands)
 
 
 def _matrix(options: argparse.Namespace) -> int:
@@ -112,10 +112,9 @@ def _matrix(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def add_status(commands: Commands) -> None:
-    """Adds the command to the command line."""
+def _add_status(commands: Commands) -> None:
     parser = commands.add_parser(
-        STATUS,
+        "matrix status",
         help="say how far a sweep is, from any shell",
         description="Says how far a sweep is: what has ended how, what runs now and where it stands, and how long the "
         "rest takes. The sweep is not disturbed.",
@@ -134,10 +133,9 @@ def _matrix_status(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def add_export(commands: Commands) -> None:
-    """Adds the command to the command line."""
+def _add_export(commands: Commands) -> None:
     parser = commands.add_parser(
-        EXPORT,
+        "matrix export",
         help="write a sweep's results as a table",
         description="Writes one table: a row for each trial, a column for each factor. Prints the path of the file.",
         epilog="examples:\n  freezelab matrix export runs/matrix\n"

@@ -11,7 +11,7 @@ from matrix.analysis.confounding import Relation
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
-from reports import preflight_text, remedies_text, sweep_search, wording
+from reports import plain, preflight_text, remedies_text, sweep_search, wording
 
 _QUIET_EVERY_S = 10.0
 
@@ -40,30 +40,30 @@ class LiveLine:
         """Draws the line if there is something to say."""
         for item in status.warned:
             self.clear()
-            self._stream.write(f"freezelab: {preflight_text.line(item)}\n")
+            self._stream.write(f"freezelab: {plain.line(preflight_text.line(item))}\n")
             self._stream.flush()
         if status.diagnosis is not None:
             self.clear()
-            self._stream.write(f"freezelab: {status.diagnosis.summary}\n")
+            self._stream.write(f"freezelab: {plain.line(status.diagnosis.summary)}\n")
             self._stream.flush()
         if not status.suspicious:
             self.clear()
         elif self._tty:
             self.clear()
-            self._stream.write(f"freezelab: {status.line}")
+            self._stream.write(f"freezelab: {plain.line(status.line)}")
             self._stream.flush()
             self._drawn = True
         elif time.monotonic() - self._last_s >= _QUIET_EVERY_S:
             self._last_s = time.monotonic()
-            self._stream.write(f"freezelab: {status.line}\n")
+            self._stream.write(f"freezelab: {plain.line(status.line)}\n")
             self._stream.flush()
 
 
 def sweep_summary(analysis: Analysis) -> str:
     """How often each outcome occurred, and what a person must know who takes these counts for the whole truth."""
-    lines = [f"{number:5} x  {headline}" for headline, number in analysis.headlines.items()]
+    lines = [f"{number:5} x  {plain.line(headline)}" for headline, number in analysis.headlines.items()]
     if analysis.search is not None:
-        lines.append(f"search    {sweep_search.sentence(analysis.search)}")
+        lines.append(f"search    {plain.line(sweep_search.sentence(analysis.search))}")
     failures = [finding for finding in analysis.findings if finding.verdict.is_failure]
     kinds = len({finding.verdict for finding in failures})
     if len(failures) > kinds:
@@ -75,7 +75,7 @@ def sweep_summary(analysis: Analysis) -> str:
     )
     if pairs:
         told = ", ".join(f"{one} and {other}" for one, other in pairs)
-        lines.append(f"mixed up  {told}: they changed together, and can't be told apart")
+        lines.append(f"mixed up  {plain.line(told)}: they changed together, and can't be told apart")
     return "\n".join(lines)
 
 
@@ -83,10 +83,10 @@ def summary(diagnosis: Diagnosis) -> str:
     """The diagnosis in a few lines of plain text."""
     lines = [
         f"verdict   {diagnosis.verdict} (confidence {diagnosis.confidence:.2f})",
-        f"          {diagnosis.summary}",
+        f"          {plain.line(diagnosis.summary)}",
     ]
     if diagnosis.culprit is not None:
-        lines.append(f"culprit   {wording.place(diagnosis.culprit)}")
+        lines.append(f"culprit   {plain.line(wording.place(diagnosis.culprit))}")
     done = wording.visible_iterations(diagnosis)
     if done and diagnosis.verdict.is_failure:
         pairs = ", ".join(
@@ -97,5 +97,5 @@ def summary(diagnosis: Diagnosis) -> str:
     cause = causes.by_id(diagnosis.cause)
     if cause is not None:
         lines.append(f"what helps   {cause.advice}")
-    lines += remedies_text.lines(diagnosis)
+    lines += map(plain.clean, remedies_text.lines(diagnosis))
     return "\n".join(lines)

@@ -1,10 +1,9 @@
-"""What a bisection found, for a terminal and as markdown."""
+"""What a bisection found, for a terminal."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from matrix.bisect.certificate import Certificate, Pair
@@ -13,6 +12,7 @@ from matrix.bisecting.runs import spent_s
 from matrix.bisecting.search import INTERRUPTED, NOTHING_LEFT, OUT_OF_BUDGET
 from matrix.bisecting.view import name_of
 from matrix.running.view import duration
+from reports import plain
 
 _ENDINGS = {
     OUT_OF_BUDGET: "the budget is used up",
@@ -36,35 +36,7 @@ def headline(result: Result) -> str:
 
 def lines(result: Result) -> list[str]:
     """For a terminal: label and text."""
-    return [f"{label:<12}{text}".rstrip() for label, text in _rows(result)]
-
-
-def markdown(result: Result) -> str:
-    """The content of ``bisect.md``."""
-    parts = [f"# {headline(result)[0].upper()}{headline(result)[1:]}", ""]
-    parts += [f"- **{label}** {_code(label, text)}" if label else f"  {text}" for label, text in _rows(result)[1:]]
-    if result.posterior:
-        parts += ["", "| probability | culprit |", "|---:|---|"]
-        parts += [f"| {_percent(share)} | {name_of(culprit)} |" for culprit, share in result.posterior[:_MOST]]
-    parts += ["", "## Runs", "", "| # | tried | ended | took | says | folder |", "|---:|---|---|---:|---|---|"]
-    for number, run in enumerate(result.runs, 1):
-        row = (
-            number,
-            candidate_name(run.candidate),
-            run.ended.value,
-            duration(run.seconds),
-            run.says,
-            run.folder or "",
-        )
-        parts.append("| " + " | ".join(_cell(str(one)) for one in row) + " |")
-    return "\n".join(parts) + "\n"
-
-
-def write(result: Result, out: Path) -> Path:
-    """Writes ``bisect.md``; gives its path."""
-    path = out / "bisect.md"
-    path.write_text(markdown(result), encoding="utf-8")
-    return path
+    return [f"{label:<12}{plain.line(text)}".rstrip() for label, text in _rows(result)]
 
 
 def candidate_name(candidate: object) -> str:
@@ -78,7 +50,7 @@ def candidate_name(candidate: object) -> str:
 
 def _rows(result: Result) -> list[tuple[str, str]]:
     rows = [("", headline(result))]
-    rows += list(_transition(result.facts))
+    rows += list(transition(result.facts))
     if result.certificate is not None:
         rows += list(_certificate(result.certificate))
     else:
@@ -92,7 +64,8 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     return rows
 
 
-def _transition(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def transition(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Label and text: the two releases between which it came, and where their changes are told."""
     good, bad = facts.get("good"), facts.get("bad")
     if not isinstance(good, Mapping) or not isinstance(bad, Mapping):
         return
@@ -128,12 +101,3 @@ def _counts(pair: Pair) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}" if share < 0.999 else "over 99.9%"
-
-
-def _code(label: str, text: str) -> str:
-    return f"`{text}`" if label in ("again", "go on") else text
-
-
-def _cell(text: str) -> str:
-    plain = " ".join(text.replace("|", "\\|").split())
-    return plain if len(plain) <= 160 else f"{plain[:159]}…"

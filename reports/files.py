@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from matrix.analysis.analysis import Analysis
+from matrix.bisecting.result import Result
 from probes.diagnosis import Diagnosis
 from probes.heap.check import HeapCheck
 from probes.verdicts import Verdict
-from reports import html, run_markdown, sweep_markdown
+from reports import bisect_markdown, bisect_text, html, run_markdown, sweep_markdown
 from reports.pictures import Picture
 from reports.pictures.of_run import run_pictures
 from reports.pictures.of_sweep import sweep_pictures
@@ -39,6 +40,18 @@ def sweep_report(analysis: Analysis, folder: Path) -> Path:
     pictures = sweep_pictures(analysis)
     text = sweep_markdown.render(analysis, folder, pictures)
     return _written(folder / "report.md", text, analysis.plan.name, pictures.all)
+
+
+def bisect_report(result: Result, folder: Path) -> Path:
+    """
+    Writes ``bisect.md``, its picture and ``bisect.html``.
+
+    :return: the path of the markdown; the page's differs in its suffix.
+    :raises OSError: one of them can't be written.
+    """
+    drawn = bisect_markdown.believed(result)
+    text = bisect_markdown.render(result, drawn)
+    return _written(folder / "bisect.md", text, bisect_text.headline(result), [drawn] if drawn is not None else [])
 
 
 def _cwd(folder: Path) -> str | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matrix.bisect.certificate import Certificate
+from matrix.bisect.certificate import Certificate, Pair
 from matrix.bisect.interface import Conclusion
 from matrix.bisecting.runs import Run, spent_s
 from matrix.bisecting.view import Posterior
+from matrix.errors import MatrixError
 
 SCHEMA = "freezelab.bisect-result/1"
 FILE = "bisect.json"
@@ -66,6 +67,48 @@ class Result:
             "notes": list(self.notes),
         }
 
+    @classmethod
+    def load(cls, out: Path) -> Result:
+        """
+        Reads what :meth:`save` wrote.
+
+        :raises MatrixError: there is none, or it is something else.
+        """
+        path = out / FILE
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if value["schema"] != SCHEMA:
+                raise ValueError(f"schema is {value['schema']!r}, must be {SCHEMA!r}")
+            return cls._from_json(value)
+        except OSError as error:
+            raise MatrixError(f"{path}: can't be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise MatrixError(f"{path}: no result of a bisection: {said}") from error
+
+    @classmethod
+    def _from_json(cls, value: Any) -> Result:
+        conclusion, certificate = value["conclusion"], value["certificate"]
+        if conclusion is not None:
+            fields = {name: item for name, item in conclusion.items() if name != "found"}
+            conclusion = Conclusion(**_tuples(fields))
+        if certificate is not None:
+            pairs = tuple(Pair(**_tuples(pair)) for pair in certificate["pairs"])
+            certificate = Certificate(**{**_tuples(certificate), "pairs": pairs})
+        return cls(
+            kind=value["kind"],
+            why_ended=value["ended"],
+            command=tuple(value["command"]),
+            conclusion=conclusion,
+            certificate=certificate,
+            posterior=[(tuple(row["culprit"]), float(row["probability"])) for row in value["posterior"]],
+            runs=[Run.from_json(row) for row in value["runs"]],
+            again=tuple(value["again"]),
+            go_on=tuple(value["go_on"]),
+            facts=value["facts"],
+            notes=tuple(value["notes"]),
+        )
+
     def save(self, out: Path) -> Path:
         """Writes ``bisect.json``: all of it, or it stays as it was."""
         path = out / FILE
@@ -73,3 +116,10 @@ class Result:
         growing.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         growing.replace(path)
         return path
+
+
+def _tuples(value: Any) -> Any:
+    """Arrays as the tuples that they were, at any depth."""
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -24,7 +24,7 @@ from matrix.running.leftovers import end_leftovers
 
 SCHEMA = "freezelab.bisect/1"
 ABOUT, RUNS, FOLDERS, LOCK = "search.json", "runs.jsonl", "runs", "search.lock"
-RESULTS = ("bisect.json", "bisect.md")
+RESULTS = ("bisect.json", "bisect.md", "bisect.html", "bisect-posterior.svg")
 _KEPT = "kept.json"
 
 

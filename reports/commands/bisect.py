@@ -20,7 +20,7 @@ from matrix.bisecting.subject import LIMIT_S, Subject, words_of
 from matrix.bisecting.versions import Wanted
 from matrix.plan.libraries import OUR_PYTHON
 from probes import stacks
-from reports import bisect_text
+from reports import bisect_text, files
 from reports.commands.interface import EXIT_BLIND, EXIT_INTERRUPTED, EXIT_OK, Commands, UsageError, positive
 
 Parsed = TypeVar("Parsed")
@@ -212,7 +212,7 @@ def _call(options: argparse.Namespace, name: str) -> Call:
 
 
 def _tell(result: Result, out: Path, options: argparse.Namespace) -> int:
-    report = bisect_text.write(result, out)
+    report = files.bisect_report(result, out)
     print("\n" + "\n".join(bisect_text.lines(result)), file=sys.stderr)
     print(f"{'report':<12}{report}", file=sys.stderr)
     if options.json:

@@ -52,7 +52,7 @@ def render(result: Result, drawn: Picture | None = None) -> str:
 def _transition(result: Result) -> Iterator[str]:
     rows = list(bisect_text.transition(result.facts))
     if rows:
-        yield md.table(("", ""), [(md.text(label), md.text(says)) for label, says in rows])
+        yield md.table(("", ""), [(md.text(label), md.link(says)) for label, says in rows])
 
 
 def _commands(result: Result) -> Iterator[str]:

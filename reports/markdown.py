@@ -12,6 +12,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
 _OPENS = re.compile(r"(?=(?:[-+=]|\d{1,9}[.)])(?:[-= ]|$))(\d*)")
 """The head of a line that would begin a list, a rule or the underline of a heading."""
 
+_ADDRESS = re.compile(r"https://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+
 
 def text(value: object) -> str:
     """Any value as literal text on one line."""
@@ -26,6 +28,11 @@ def code(value: object) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", raw)), default=0))
     pad = " " if raw.startswith("`") or raw.endswith("`") or not raw else ""
     return f"{fence}{pad}{raw}{pad}{fence}"
+
+
+def link(value: str) -> str:
+    """An address as a link to itself; what is none, or not a plain one, as literal text."""
+    return f"<{value}>" if _ADDRESS.fullmatch(value) else text(value)
 
 
 def block(value: str, language: str = "text") -> str:

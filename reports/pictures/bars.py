@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.pictures.canvas import Canvas, Picture
+from reports.pictures.canvas import Canvas, Picture, width_of
+from reports.plain import line
 
-_WIDTH, _MARGIN, _ROW, _LABELS, _FIGURES = 760.0, 12.0, 24.0, 320.0, 66.0
+_WIDTH, _MARGIN, _ROW, _MOST_LABEL, _FIGURES = 760.0, 12.0, 24.0, 360.0, 86.0
 _MAX_BARS = 12
 
 
@@ -21,11 +22,12 @@ def posterior(name: str, rows: Sequence[tuple[str, float]], title: str = "What i
     if not shown:
         return None
     canvas = Canvas(name, title, _WIDTH, len(shown) * _ROW + 16)
-    left, room = _MARGIN + _LABELS, _WIDTH - 2 * _MARGIN - _LABELS - _FIGURES
+    labels = min(max(width_of(line(label)) for label, _ in shown) + 12, _MOST_LABEL)
+    left, room = _MARGIN + labels, _WIDTH - 2 * _MARGIN - labels - _FIGURES
     for place, (label, probability) in enumerate(shown):
         y, share = 8 + place * _ROW, min(max(probability, 0.0), 1.0)
-        canvas.text(left - 10, y + 16, label, anchor="end", room=_LABELS - 10)
-        canvas.rectangle(left, y + 4, room, _ROW - 8, "still", f"{label}: {percent(share)}")
+        canvas.text(left - 10, y + 16, label, anchor="end", room=labels - 10)
+        canvas.rectangle(left, y + 4, room, _ROW - 8, "track", f"{label}: {percent(share)}")
         canvas.rectangle(left, y + 4, max(room * share, 1), _ROW - 8, "bar", f"{label}: {percent(share)}")
         canvas.text(_WIDTH - _MARGIN, y + 16, percent(share), "strong", anchor="end")
     told = "; ".join(f"{label}: {percent(probability)}" for label, probability in shown)

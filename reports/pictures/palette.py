@@ -76,6 +76,7 @@ STYLE = (
     ".flz-mark{stroke:var(--flz-red,#a40e26);stroke-width:1.5;stroke-dasharray:4 3}"
     ".flz-span{stroke:none}.flz-cell{stroke:var(--flz-paper,#fff);stroke-width:1}"
     ".flz-empty{fill:none;stroke:var(--flz-line,#999);stroke-width:1;stroke-dasharray:2 3}"
+    ".flz-track{fill:var(--flz-line,#999);fill-opacity:.45}"
     ".flz-range{fill:var(--flz-blue,#0550ae);fill-opacity:.3}"
     ".flz-bar{fill:var(--flz-blue,#0550ae)}"
 )

@@ -105,9 +105,13 @@ def _lane(canvas: Canvas, phase: str, spans: Sequence[Span], x: Callable[[float]
 
 def _stand(canvas: Canvas, item: Still, x: Callable[[float], float], y: float, height: float) -> None:
     left, right = x(item.start_s), x(item.end_s)
-    says = f"stands still at {item.step} for {took(item.end_s - item.start_s)}"
+    lasted = took(item.end_s - item.start_s)
+    says = f"stands still at {item.step} for {lasted}"
     canvas.rectangle(left, y, right - left, height, "still", says)
-    canvas.text(left + 5, y + height - 7, says, "red", room=right - left - 8)
+    for shown in (says, f"still at {item.step}: {lasted}", lasted):
+        if right - left > width_of(shown) + 8:
+            canvas.text(left + 5, y + height - 7, shown, "red")
+            break
 
 
 def _axis(canvas: Canvas, lasted_s: float, x: Callable[[float], float], bottom: float) -> None:

@@ -54,3 +54,9 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_header(rows: list[tuple[s
 
 def test_a_fold_escapes_its_title() -> None:
     assert "<summary>a &lt;b&gt; &amp; c</summary>" in md.fold("a <b> & c", "body")
+
+
+def test_only_plain_addresses_become_links() -> None:
+    assert md.link("https://example.com/a?b=c#d") == "<https://example.com/a?b=c#d>"
+    for value in ("javascript:alert(1)", "https://a b", "https://a><b", "http://insecure.example"):
+        assert md.link(value) == md.text(value)

@@ -40,12 +40,14 @@ _IS: Mapping[Verdict, str] = {
     Verdict.EXIT_HANG: "Your training is done; only its process does not end.",
 }
 
+_STOP = "Stop it: it will not go on by itself."
+
 _DO: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Nothing.",
     Verdict.SLOW_PHASE: "Wait: it goes on by itself. If that takes too long, look at {place}.",
     Verdict.SLOWDOWN: "Stop it before it gets slower still, and look for what grows in {place}.",
-    Verdict.SPIN: "Stop it: it will not go on by itself. Look at the loop in {place}.",
-    Verdict.DEADLOCK: "Stop it: it will not go on by itself. Look at what {place} waits for, and who holds it.",
+    Verdict.SPIN: f"{_STOP} Look at the loop in {{place}}.",
+    Verdict.DEADLOCK: f"{_STOP} Look at what {{place}} waits for, and who holds it.",
     Verdict.BLOCKED: "See to what is at the other end of {place}: it goes on only when that answers.",
     Verdict.CRASH: (
         "Start it again from your last checkpoint; `freezelab run --heap-check` narrows down what broke in {place}."
@@ -85,7 +87,8 @@ def what_now(diagnosis: Diagnosis) -> str:
     """Markdown: what its known cause calls for, or else its verdict, and the remedy to try if there is one."""
     cause = causes.by_id(diagnosis.cause)
     if cause is not None:
-        told = _SENTENCE.split(cause.advice, maxsplit=1)[0]
+        first = _SENTENCE.split(cause.advice, maxsplit=1)[0]
+        told = f"{_STOP} {first}" if diagnosis.verdict in (Verdict.SPIN, Verdict.DEADLOCK) else first
     elif diagnosis.culprit is not None:
         told = _DO[diagnosis.verdict].format(place=md.code(wording.place(diagnosis.culprit)))
     else:

@@ -48,9 +48,11 @@ def test_the_advice_names_the_place_to_look_at() -> None:
 
 @pytest.mark.parametrize("cause", causes.CAUSES, ids=lambda cause: cause.id)
 def test_a_known_cause_is_answered_by_its_own_advice(cause: causes.Cause) -> None:
-    told = advice.what_now(dataclasses.replace(ended(Verdict.DEADLOCK), cause=cause.id))
+    told = advice.what_now(dataclasses.replace(ended(Verdict.CRASH), cause=cause.id))
     assert cause.advice.startswith(told)
     assert told.endswith(".")
+    stuck = advice.what_now(dataclasses.replace(ended(Verdict.DEADLOCK), cause=cause.id))
+    assert stuck == f"Stop it: it will not go on by itself. {told}"
 
 
 def test_the_best_remedy_is_named_with_what_it_brought() -> None:

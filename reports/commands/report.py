@@ -1,55 +1,193 @@
-"""Renders what is stored, again."""
+"""Renders what is stored, again; compares two of them, or one with a baseline."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.analysis.analysis import STORE_FILE, analyse_folder
-from probes.diagnosis import Diagnosis
-from probes.heap import check as heap_check
-from reports import (
-    run_markdown,
-)
-from reports.commands.interface import (
-    EXIT_OK,
-    Commands,
-    UsageError,
-)
-from reports.commands.telling import write_sweep_report
+from matrix.running.trial import CELLS_FOLDER
+from reports import files, junit, speedscope, stored, sweep_json, terminal
+from reports.commands import comparing, issue
+from reports.commands.interface import EXIT_OK, Commands, UsageError
+from reports.issue.text import REPRODUCER
+
+JUNIT = "junit.xml"
+Render = Callable[[Path, argparse.Namespace], None]
+"""Writes a report into the folder and prints its path, or prints the report itself."""
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How one format is made of a run, and of a sweep."""
+
+    of_run: Render
+    of_sweep: Render
 
 
 def add(commands: Commands) -> None:
     """Adds the command to the command line."""
     parser = commands.add_parser(
         "report",
-        help="render the report of a run or a sweep again",
-        description="Renders a report from what is stored, at any later time. Prints the path of what it wrote.",
-        epilog="examples:\n  freezelab report runs/matrix\n  freezelab report runs/20261124-120000 --format json",
+        help="render the report of a run or a sweep again; compare two; hold one against a baseline",
+        description="Renders a report from what is stored, at any later time and on any machine. Markdown with its "
+        "pictures, HTML, JUnit XML and a bug report are written into the folder, and their paths printed; JSON, plain "
+        "text and a speedscope profile are printed. Of two folders it says what changed from the first to the second.",
+        epilog="examples:\n"
+        "  freezelab report runs/matrix\n"
+        "  freezelab report runs/20261124-120000 --format json\n"
+        "  freezelab report runs/20261124-120000 --format issue     a bug report, and a program that shows the freeze\n"
+        "  freezelab report runs/matrix --format junit              a test case for each trial, for CI\n"
+        "  freezelab report runs/before runs/after                  what changed\n"
+        "  freezelab report runs/matrix --baseline baseline.json --update-baseline\n"
+        "  freezelab report runs/matrix --baseline baseline.json    in CI: fails on a new freeze or a slower update\n"
+        "exit codes: 0 done; 2 bad usage, folder or baseline, or it can't be written\n"
+        "            with --baseline: 0 as good as it, 3 newly failing or slower, 4 nothing ran that it knows",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run or a sweep")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the folder of a run or a sweep, or two")
+    parser.add_argument("--format", choices=tuple(_FORMATS), help="default: md; for two folders text, and no other")
     parser.add_argument(
-        "--format", choices=("md", "json"), default="md", help="a run's diagnosis can be had as JSON, on stdout"
+        "--include-script",
+        action="store_true",
+        help="with --format issue: show the training script's own text, if it is one short file",
+    )
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="hold the folder against this file")
+    parser.add_argument("--update-baseline", action="store_true", help="make the folder the new baseline instead")
+    parser.add_argument(
+        "--slower",
+        type=_factor,
+        metavar="X",
+        help="with --baseline: an update counts as slower if it takes more than X times as long (default: 1.3)",
     )
     parser.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace) -> int:
-    folder: Path = options.folder
-    if (folder / STORE_FILE).exists():
-        if options.format == "json":
-            raise UsageError(f"{folder}: a sweep's report can be had as md only; each cell's folder has its own JSON")
-        print(write_sweep_report(analyse_folder(folder), folder))
-        return EXIT_OK
-    if not (folder / "diagnosis.json").exists():
-        raise UsageError(f"{folder}: neither a run's folder (diagnosis.json) nor a sweep's ({STORE_FILE})")
-    diagnosis = Diagnosis.load(folder / "diagnosis.json")
-    if options.format == "json":
-        print(json.dumps(diagnosis.to_json(), indent=1))
-        return EXIT_OK
-    report = folder / "diagnosis.md"
-    report.write_text(run_markdown.render(diagnosis, heap_check.HeapCheck.load(folder)), encoding="utf-8")
-    print(report)
+    folder, *others = options.folders
+    _check(options)
+    if others:
+        return comparing.compare(folder, others[0])
+    if options.baseline is not None:
+        return comparing.gate(folder, options.baseline, update=options.update_baseline, slower=options.slower)
+    chosen = _FORMATS[options.format or "md"]
+    render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run
+    try:
+        render(folder, options)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: can't be written: {error.strerror or error}") from error
     return EXIT_OK
+
+
+def _check(options: argparse.Namespace) -> None:
+    """
+    Whether the options go together.
+
+    :raises UsageError: they don't.
+    """
+    others = options.folders[1:]
+    if len(others) > 1:
+        raise UsageError(f"{len(others) + 1} folders; name one to render it, or two to compare them")
+    if others and options.format not in (None, "text"):
+        raise UsageError(f"--format {options.format}: two folders are compared as text; leave it out")
+    if options.baseline is not None and (others or options.format is not None):
+        raise UsageError(f"--baseline {options.baseline}: holds one folder against it, without --format")
+    if options.baseline is None:
+        for name in ("update_baseline", "slower"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')}: needs --baseline FILE")
+    if options.include_script and options.format != "issue":
+        raise UsageError("--include-script: is for --format issue")
+
+
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a factor of 1 or more, such as 1.3")
+    return value
+
+
+def _markdown_of_run(folder: Path, _: argparse.Namespace) -> None:
+    print(files.run_report(stored.run(folder), folder))
+
+
+def _html_of_run(folder: Path, _: argparse.Namespace) -> None:
+    print(files.run_report(stored.run(folder), folder).with_suffix(".html"))
+
+
+def _json_of_run(folder: Path, _: argparse.Namespace) -> None:
+    print(json.dumps(stored.run(folder).to_json(), indent=1))
+
+
+def _junit_of_run(folder: Path, _: argparse.Namespace) -> None:
+    _write(folder / JUNIT, junit.of_run(stored.run(folder), folder.resolve().name))
+
+
+def _text_of_run(folder: Path, _: argparse.Namespace) -> None:
+    print(terminal.summary(stored.run(folder)))
+
+
+def _speedscope_of_run(folder: Path, _: argparse.Namespace) -> None:
+    stored.run(folder)
+    print(json.dumps(speedscope.document(folder), indent=1))
+
+
+def _issue_of_run(folder: Path, options: argparse.Namespace) -> None:
+    _write_issue(folder, issue.of_run(folder, include_script=options.include_script))
+
+
+def _markdown_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    print(files.sweep_report(stored.sweep(folder), folder))
+
+
+def _html_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    print(files.sweep_report(stored.sweep(folder), folder).with_suffix(".html"))
+
+
+def _json_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    print(json.dumps(sweep_json.document(stored.sweep(folder)), indent=1, allow_nan=False))
+
+
+def _junit_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    _write(folder / JUNIT, junit.of_sweep(stored.sweep(folder)))
+
+
+def _text_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    print(terminal.sweep_summary(stored.sweep(folder)))
+
+
+def _speedscope_of_sweep(folder: Path, _: argparse.Namespace) -> None:
+    raise UsageError(f"{folder}: a sweep has no profile; name the folder of one of its runs, in {CELLS_FOLDER}/ there")
+
+
+def _issue_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    _write_issue(folder, issue.of_sweep(stored.sweep(folder), folder, include_script=options.include_script))
+
+
+def _write_issue(folder: Path, texts: issue.Texts) -> None:
+    _write(folder / issue.ISSUE, texts.issue)
+    if texts.reproducer is not None:
+        _write(folder / REPRODUCER, texts.reproducer)
+    else:
+        (folder / REPRODUCER).unlink(missing_ok=True)  # of an earlier call: it would not be that of this report
+
+
+def _write(path: Path, text: str) -> None:
+    files.whole(path, text)
+    print(path)
+
+
+_FORMATS: Mapping[str, _Format] = {
+    "md": _Format(_markdown_of_run, _markdown_of_sweep),
+    "html": _Format(_html_of_run, _html_of_sweep),
+    "json": _Format(_json_of_run, _json_of_sweep),
+    "junit": _Format(_junit_of_run, _junit_of_sweep),
+    "text": _Format(_text_of_run, _text_of_sweep),
+    "speedscope": _Format(_speedscope_of_run, _speedscope_of_sweep),
+    "issue": _Format(_issue_of_run, _issue_of_sweep),
+}

@@ -1,0 +1,129 @@
+"""Writes a bug report and its reproducer, both fit for the public."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matrix.analysis.analysis import Analysis
+from probes.diagnosis import Diagnosis
+from reports import stored
+from reports.commands.interface import UsageError
+from reports.issue import reproducer, text
+from reports.issue.reproducer import NoReproducerError, Reproducer
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
+from reports.redaction.script import ScriptError, redact_script
+from reports.sweep_conclusion import ordered
+from repro import options as training
+
+ISSUE = "issue.md"
+_PROGRAM = "repro"
+"""The folder, and the module, of FreezeLab's own training program."""
+_HEAD_OF_MODULE = ("-m", _PROGRAM)
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """What is to be written: name to text."""
+
+    issue: str
+    reproducer: str | None
+
+
+def of_run(folder: Path, *, include_script: bool) -> Texts:
+    """
+    The bug report of one run.
+
+    :param include_script: whether the text of a user's script may be shown.
+    :raises UsageError: the run is healthy.
+    :raises StoredError: no diagnosis is there.
+    """
+    diagnosis = stored.run(folder)
+    if not diagnosis.verdict.is_failure:
+        raise UsageError(f"{folder}: the run is healthy, there is nothing to report; name a run that is not")
+    meta = stored.meta(folder)
+    redactor = Redactor()
+    fit = redacted(diagnosis, redactor)
+    made, why_none = None, None
+    try:
+        made = _reproducer(diagnosis, fit, meta, redactor, include_script=include_script)
+    except NoReproducerError as error:
+        why_none = redactor.text(str(error))
+    return Texts(text.render(fit, made, why_none), made.text if made else None)
+
+
+def of_sweep(analysis: Analysis, folder: Path, *, include_script: bool) -> Texts:
+    """
+    The bug report of a sweep's foremost failure, by the run whose verdict is surest.
+
+    :raises UsageError: nothing failed, or the folders of what did are gone.
+    """
+    failures = [finding for finding in ordered(analysis) if finding.verdict.is_failure]
+    if not failures:
+        raise UsageError(f"{folder}: no run of this sweep failed, there is nothing to report")
+    for finding in failures:
+        for result in sorted(finding.results, key=lambda result: -(result.observation.confidence or 0.0)):
+            below = result.observation.folder
+            if below is not None:
+                with contextlib.suppress(stored.StoredError):
+                    return of_run(folder / below, include_script=include_script)
+    raise UsageError(f"{folder}: the folders of all runs that failed are gone, so that no evidence can be shown")
+
+
+def _reproducer(
+    diagnosis: Diagnosis, fit: Diagnosis, meta: Mapping[str, Any], redactor: Redactor, *, include_script: bool
+) -> Reproducer:
+    words = _words_of_our_program(diagnosis.command)
+    if words is not None:
+        made = reproducer.of_program(fit, _parsed(words))
+        made = dataclasses.replace(made, text=redactor.text(made.text))
+    elif include_script:
+        # Looked for where it is; shown without whose folder that is.
+        made = reproducer.of_script(diagnosis, Path(str(meta.get("cwd") or ".")), fit)
+        try:
+            shown = redact_script(made.text, redactor)
+        except ScriptError as error:
+            raise NoReproducerError(f"the script is not shown: {error}") from error
+        made = dataclasses.replace(made, text=shown, arguments=redactor.words(made.arguments))
+    else:
+        raise NoReproducerError("the script's own text goes in with --include-script, if it is one short file")
+    remedies = meta.get("remedies")
+    if remedies:
+        names = ", ".join(str(item.get("id", item)) if isinstance(item, dict) else str(item) for item in remedies)
+        made = dataclasses.replace(made, notes=(*made.notes, redactor.text(f"the run had remedies applied ({names})")))
+    return made
+
+
+def _words_of_our_program(command: Sequence[str]) -> list[str] | None:
+    """The options behind FreezeLab's own training program; None if the command runs another."""
+    for place, word in enumerate(command):
+        if tuple(command[place : place + 2]) == _HEAD_OF_MODULE:
+            return list(command[place + 2 :])
+        if place and Path(word).name == _PROGRAM and not command[place - 1].startswith("-"):
+            return list(command[place + 1 :])
+        if place and not word.startswith("-"):
+            return None
+    return None
+
+
+def _parsed(words: list[str]) -> dict[str, Any]:
+    """
+    :raises NoReproducerError: they are no options of this FreezeLab's program.
+    """
+    if "--save" in words[:-1]:  # a folder of that machine
+        place = words.index("--save")
+        del words[place : place + 2]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            options = training.parse(words)
+    except (SystemExit, training.UsageError, argparse.ArgumentError) as error:
+        why = " ".join(said.getvalue().split()) or str(error)
+        raise NoReproducerError(f"this FreezeLab's training program does not take these options ({why})") from error
+    return {**vars(options), "total_timesteps": options.steps_to_learn, "target_kl": options.kl_limit}

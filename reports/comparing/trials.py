@@ -1,0 +1,201 @@
+"""How the trials of two sweeps ended, or of a sweep and a baseline; a single run is a sweep of one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix.analysis.analysis import Analysis
+from matrix.results.observation import Observation, Outcome
+from probes.diagnosis import Diagnosis, InvalidDiagnosisError
+from probes.verdicts import Verdict
+from reports.comparing.times import LEAST_LOST_S, Times
+
+SURELY = 1.3
+"""Times as long: what is called slower, or faster the other way round, unless another factor is asked for."""
+RUN = "run"
+"""What a single run is called among the trials of a sweep."""
+_UPDATE = "train"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one trial ended, as far as two are compared: plain data."""
+
+    outcome: str
+    verdict: str | None = None
+    signature: str | None = None
+    cause: str | None = None
+    cell: str | None = None
+    """What it shares with its repeats; None of a single run."""
+    update: Times | None = None
+    """How long an update took."""
+
+    @property
+    def ran(self) -> bool:
+        return self.outcome == Outcome.RAN.value
+
+    @property
+    def failed(self) -> bool:
+        return self.verdict is not None and self.verdict != Verdict.HEALTHY.value
+
+    @property
+    def says(self) -> str:
+        """``slow-phase in train · _process_sequence``, ``skipped``"""
+        return self.signature or self.verdict or self.outcome
+
+    def fails_as(self, other: Ending) -> bool:
+        """Whether both failed in the same way: by their signatures, or by one known cause."""
+        if not self.failed or self.verdict != other.verdict:
+            return False
+        return self.signature == other.signature or (self.cause is not None and self.cause == other.cause)
+
+    def pace_against(self, before: Ending) -> float | None:
+        """How many times as long an update takes; None if unknown, or if noise may explain it."""
+        if self.update is None or before.update is None or not before.update.median_s or not self.update.median_s:
+            return None
+        ratio = self.update.median_s / before.update.median_s
+        slow, fast = (self.update, before.update) if ratio > 1 else (before.update, self.update)
+        lost_s = (slow.median_s - fast.median_s) * min(slow.times, fast.times)
+        return ratio if lost_s >= LEAST_LOST_S and slow.low_s > fast.high_s else None
+
+
+@dataclass(frozen=True)
+class TrialChange:
+    """One trial in two sweeps."""
+
+    label: str
+    before: Ending | None
+    """None: not in that sweep."""
+    after: Ending | None
+    ratio: float | None = None
+    """After over before of an update's duration, where they differ beyond noise."""
+
+
+@dataclass(frozen=True)
+class TrialChanges:
+    """Trials of two sweeps, each in one list at most, but that a slower or faster one may fail as well."""
+
+    newly_failing: tuple[TrialChange, ...] = ()
+    failing_otherwise: tuple[TrialChange, ...] = ()
+    slower: tuple[TrialChange, ...] = ()
+    faster: tuple[TrialChange, ...] = ()
+    no_longer_failing: tuple[TrialChange, ...] = ()
+    unsteady: tuple[TrialChange, ...] = ()
+    """They end otherwise, but so did other repeats of the same cell in the sweep before: chance explains it."""
+    not_run: tuple[TrialChange, ...] = ()
+    """Ran before, and did not now."""
+    gone: tuple[TrialChange, ...] = ()
+    """Not in the second at all."""
+    new: tuple[TrialChange, ...] = ()
+    """Only in the second, and not failing."""
+    compared: int = 0
+    """Trials that ran in both."""
+
+    @property
+    def worse(self) -> tuple[TrialChange, ...]:
+        """What a baseline does not let pass."""
+        return (*self.newly_failing, *self.failing_otherwise, *self.slower)
+
+
+def ending(observation: Observation, diagnosis: Diagnosis | None = None, cell: str | None = None) -> Ending:
+    """
+    What is compared of one trial.
+
+    :param diagnosis: of the run; without it only the mean of its updates is known, and not how they vary.
+    """
+    return Ending(
+        outcome=observation.outcome.value,
+        verdict=None if observation.verdict is None else observation.verdict.value,
+        signature=observation.signature,
+        cause=observation.cause,
+        cell=cell,
+        update=(Times.of_updates(diagnosis) if diagnosis else None) or Times.of_mean(observation.phases.get(_UPDATE)),
+    )
+
+
+def endings(analysis: Analysis, folder: Path) -> dict[str, Ending]:
+    """
+    How the trials of a sweep ended, by their labels.
+
+    Labels, not ids: a library set that was given newer releases under its old name is what one wants to compare.
+    """
+    return {
+        result.trial.label: ending(
+            result.observation, _diagnosis(folder, result.observation), cell=result.trial.cell.label
+        )
+        for result in analysis.results
+    }
+
+
+def compare_trials(before: Mapping[str, Ending], after: Mapping[str, Ending], factor: float = SURELY) -> TrialChanges:
+    """
+    Compares trials by their labels.
+
+    :param factor: an update counts as slower if it takes more than so many times as long, beyond noise.
+    """
+    lists: dict[str, list[TrialChange]] = defaultdict(list)
+    repeats = _by_cell(before.values()), _by_cell(after.values())
+    for label in {**before, **after}:
+        change = TrialChange(label, before.get(label), after.get(label))
+        kind = _kind(change, *repeats)
+        if kind is not None:
+            lists[kind].append(change)
+        for pace, changed in _pace(change, factor):
+            lists[pace].append(changed)
+    compared = sum(ending.ran and label in after and after[label].ran for label, ending in before.items())
+    return TrialChanges(**{name: tuple(items) for name, items in lists.items()}, compared=compared)
+
+
+_Repeats = Mapping[str, Sequence[Ending]]
+
+
+def _kind(change: TrialChange, before: _Repeats, after: _Repeats) -> str | None:
+    """In which list of :class:`TrialChanges` a trial belongs; None if it ended as before."""
+    one, two = change.before, change.after
+    if two is None:
+        return "gone"
+    if one is None or not one.ran:
+        new = "new" if one is None else None
+        return _unless(two, before, "newly_failing") if two.failed else new
+    if not two.ran:
+        return "not_run"
+    if two.failed and not two.fails_as(one):
+        return _unless(two, before, "failing_otherwise" if one.failed else "newly_failing")
+    if one.failed and not two.failed:
+        return _unless(one, after, "no_longer_failing")
+    return None
+
+
+def _unless(ending: Ending, others: _Repeats, kind: str) -> str:
+    """The kind, but "unsteady" if a repeat of the cell fails in the same way in the other sweep, too."""
+    same = others.get(ending.cell, ()) if ending.cell is not None else ()
+    return "unsteady" if any(ending.fails_as(other) for other in same) else kind
+
+
+def _pace(change: TrialChange, factor: float) -> Iterator[tuple[str, TrialChange]]:
+    if change.before is None or change.after is None:
+        return
+    ratio = change.after.pace_against(change.before)
+    if ratio is not None and (ratio > factor or ratio < 1 / factor):
+        name = "slower" if ratio > 1 else "faster"
+        yield name, TrialChange(change.label, change.before, change.after, ratio)
+
+
+def _by_cell(endings: Iterable[Ending]) -> dict[str, list[Ending]]:
+    found: dict[str, list[Ending]] = defaultdict(list)
+    for ending in endings:
+        if ending.cell is not None:
+            found[ending.cell].append(ending)
+    return found
+
+
+def _diagnosis(folder: Path, observation: Observation) -> Diagnosis | None:
+    if observation.folder is None or _UPDATE not in observation.phases:
+        return None
+    try:
+        return Diagnosis.load(folder / observation.folder / "diagnosis.json")
+    except InvalidDiagnosisError:
+        return None

@@ -1,0 +1,1 @@
+"""Texts without secrets and without people's names."""

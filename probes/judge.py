@@ -141,6 +141,7 @@ WEIGHTS: dict[str, dict[Verdict, float]] = {
     "sleeper-may-end-it": {_H: 3, _DEAD: -2},
     "forked-waits-on-lock": {},
     "waits-for-a-while": {_DEAD: 1},
+    "waits-on-itself": {_DEAD: 7, _BLOCK: -3, _SPIN: -3, _H: -3, _SLOW: -2},
     "peer-is-dead": {_BLOCK: 7, _DEAD: -3, _SPIN: -3, _H: -4, _SLOW: -3, _CRASH: -1, _HANG: -2, _DOWN: -6},
     "wait-cycle": {_DEAD: 6, _BLOCK: -2, _SPIN: -3, _H: -4, _SLOW: -3, _DOWN: -6},
     "gil-held": {_DEAD: 0.5, _BLOCK: 0.5, _H: -0.5},

@@ -51,8 +51,8 @@ def _by_their_stacks(seen: Observations, main: int) -> set[int]:
 
 
 def _is_made(dump: Dump) -> bool:
-    """Whether the main thread came through the start of a multiprocessing child, which its helpers do not."""
-    if dump.main is None:
+    """Whether the main thread came through the start of a multiprocessing child, and serves no manager's objects."""
+    if dump.main is None or any(frame.function.rpartition(".")[2] == "_run_server" for frame in dump.main.frames):
         return False
     return any(
         frame.function.rpartition(".")[2] == "_bootstrap" and Path(frame.file).parts[-2:] == _STARTED_IN

@@ -1,4 +1,4 @@
-"""A child that fills a pipe which nobody reads, and is waited for."""
+"""A pipe that is full because nobody reads it: a child fills it and is waited for, or one fills its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from probes.verdicts import Verdict
 
 
 def _matches(finding: Finding) -> bool:
+    own = finding.details.get("waits-on-itself", {}).get("wait")
+    if finding.verdict is Verdict.DEADLOCK and own is not None:
+        return bool(own["kind"] == "room" and "pipe" in own["what"])
     kinds = [wait["kind"] for wait in finding.chain]
     return (
         finding.verdict in (Verdict.BLOCKED, Verdict.DEADLOCK)
@@ -18,14 +21,15 @@ def _matches(finding: Finding) -> bool:
 
 CAUSE = Cause(
     id="pipe-nobody-reads",
-    title="it waits for the end of a child that waits for somebody to read what it prints",
+    title="a pipe is full, and who should read it waits for the end of who writes",
     explanation=(
         "A pipe holds 64 KiB. A child that has printed more waits until somebody reads; if its parent waits for "
-        "its end instead of reading, neither goes on. As long as the child prints little it works, so it comes up "
-        "late."
+        "its end instead of reading, neither goes on; nor does one that writes more than that into a pipe of its own. "
+        "As long as little is written it works, so it comes up late."
     ),
     advice=(
-        "Use subprocess.run or communicate(), which read while they wait, or send the output to a file or to DEVNULL."
+        "Of a child, use subprocess.run or communicate(), which read while they wait, or send its output to a file or "
+        "to DEVNULL. A pipe within one process needs another thread that reads."
     ),
     reference="https://docs.python.org/3/library/subprocess.html#subprocess.Popen.wait",
     matches=_matches,

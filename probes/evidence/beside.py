@@ -58,6 +58,7 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "until then nobody can tell",
             {"asleep": asleep},
         )
+    yield from _alone(seen, subject, threads, label)
     ended = sorted({process.pid for process in last.processes if process.state in ("Z", "X")} | set(seen.ended))
     gone = f"; {len(ended)} {'has' if len(ended) == 1 else 'have'} ended" if ended else ""
     yield Observed(
@@ -73,6 +74,23 @@ def beside(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "processes": processes,
             "ended": ended,
         },
+    )
+
+
+def _alone(seen: Observations, subject: Subject, threads: list[dict[str, Any]], label: str) -> Iterator[Observed]:
+    """Whether it waits for what only its own process could give, and nobody is left there to give it."""
+    last = seen.looks[-1]
+    wait = last.waits.waits[subject.node]
+    # A child that has died, or one that holds the other end too, may be the one that was meant.
+    gone = seen.ended or any(process.state in ("Z", "X") for process in last.processes)
+    if not wait.deserted or wait.bystanders or wait.timed or gone or not all(thread["stands"] for thread in threads):
+        return
+    yield Observed(
+        "waits-on-itself",
+        seen.at_s(last.at_ns),
+        f"only {label} itself holds the other end of {wait.what} that it waits on, and none of its threads is left to "
+        "use it",
+        {"pid": subject.pid, "tid": subject.tid, "wait": wait.to_json()},
     )
 
 

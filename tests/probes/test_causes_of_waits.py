@@ -53,6 +53,7 @@ def slow(facts: dict[str, Any], details: dict[str, dict[str, Any]] | None = None
     return Finding(Verdict.SLOW_PHASE, "train", ME, details or {}, facts)
 
 
+LOOP = waits("input", "a socket", (6,), call="epoll_wait")
 STDIN = blocked(waits("input", "a pipe", (0,)))
 SOCKET = blocked(waits("input", "the TCP socket to 127.0.0.1:4000", (5,)))
 FIFO = blocked(waits("open", "somebody to open the other end of the named pipe /tmp/x"))
@@ -90,6 +91,9 @@ FITS = {
         waits("child", "the end of a child process"),
         waits("room", "a pipe", pid=8),
         kind="wait-cycle",
+    ),
+    "event-loop-idle": standing(
+        Verdict.DEADLOCK, ("_run_once", f"{LIB}/asyncio/base_events.py"), **{"waits-on-itself": {"wait": LOOP}}
     ),
     "gpu-works-on": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "busy"}}, {}),
     "gpu-silent": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "idle"}}, {}),
@@ -130,6 +134,12 @@ FITS = {
 }
 
 MISSES = {
+    "an event loop that another thread may wake": standing(
+        Verdict.DEADLOCK, ("_run_once", f"{LIB}/asyncio/base_events.py")
+    ),
+    "a socket of one's own is full": standing(
+        Verdict.DEADLOCK, ("write", "/me/a.py"), **{"waits-on-itself": {"wait": waits("room", "a socket", (6,))}}
+    ),
     "another descriptor is read": blocked(waits("input", "a pipe", (3,))),
     "standard input is one of several": blocked(waits("input", "a pipe", (0, 3))),
     "a file is slow to open": blocked(waits("open", "the file /mnt/x to open")),

@@ -58,7 +58,7 @@ def cases(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what the probes and a sweep cost, how soon a freeze is told, and what a killed sweep loses."""
+    """Measure what probes, sweeps and reports cost, how soon a freeze is told, and what a killed sweep loses."""
     _install(session, "test", "training")
     session.run("python", "-m", "tests.bench.overhead", *session.posargs)
     if not session.posargs:
@@ -67,3 +67,4 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.bench.sweep", "--cells", "1000")
         session.run("python", "-m", "tests.bench.sweep", "--kills", "100")
         session.run("python", "-m", "tests.bench.cluster")
+        session.run("python", "-m", "tests.bench.reports")

@@ -16,7 +16,8 @@ from matrix.plan.plan import Plan, RunSettings
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Store
 from probes.verdicts import Verdict
-from reports import sweep_markdown, terminal
+from reports import files, sweep_markdown, terminal
+from reports.pictures.of_sweep import sweep_pictures
 
 FACTORS: Mapping[str, tuple[Level, ...]] = {f"f{number}": ("a", "b") for number in range(4)}
 HEALTHY = Observation(Outcome.RAN, verdict=Verdict.HEALTHY)
@@ -91,3 +92,13 @@ def test_cells_that_can_not_be_had_here_are_no_candidates(tmp_path: Path) -> Non
     found = dataclasses.replace(analysis, results=skipped).search
     assert found is not None
     assert found.trials == sum(r.ran for r in skipped)
+
+
+def test_what_it_came_to_believe_is_drawn_and_referred_to(tmp_path: Path) -> None:
+    analysis = searched(tmp_path, lambda cell: cell.levels["f2"] == "b")
+    drawn = sweep_pictures(analysis).posterior
+    assert drawn is not None
+    assert "f2=b: " in drawn.says
+    text = files.sweep_report(analysis, tmp_path).read_text(encoding="utf-8")
+    section = text.partition("## What the adaptive search concluded")[2].partition("\n## ")[0]
+    assert "](report-posterior.svg)" in section

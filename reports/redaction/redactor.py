@@ -34,10 +34,10 @@ _GENERIC = frozenset(
 """User names that are words of their own: they name nobody, and would be found everywhere."""
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,}")
 _HOMES = (
-    re.compile(r"(?P<before>(?<![A-Za-z0-9])[\\/]{1,4}(?:home|Users)/{1,4})(?P<name>[^/\\\s:'\"<>|,;)]+)"),
     # Names of Windows may hold spaces, where a folder follows.
     re.compile(r"(?P<before>[\\/]{1,4}Users\\{1,4})(?P<name>[^\\/:*?\"<>|\r\n]+(?=[\\/])|[^\\/\s:*?\"'<>|,;)]+)"),
     re.compile(r"(?P<before>[A-Za-z]:/{1,4}Users/{1,4})(?P<name>[^\\/:*?\"<>|\r\n]+(?=/)|[^\\/\s:*?\"'<>|,;)]+)"),
+    re.compile(r"(?P<before>(?<![A-Za-z0-9])[\\/]{1,4}(?:home|Users)/{1,4})(?P<name>[^/\\\s:'\"<>|,;)]+)"),
 )
 
 

@@ -58,14 +58,19 @@ def _edits(tokens: Sequence[tokenize.TokenInfo], redactor: Redactor) -> Iterator
 def _given_to_secrets(tokens: Sequence[tokenize.TokenInfo]) -> Iterator[tuple[int, int]]:
     """Where the literals stand that are assigned to, passed as or stored under a name of a secret."""
     line: list[tokenize.TokenInfo] = []
+    hidden: tokenize.TokenInfo | None = None
     for token in tokens:
         if token.type in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT):
             continue
         if token.type == tokenize.NEWLINE:
-            line = []
+            line, hidden = [], None
             continue
-        if token.type == tokenize.STRING and any(map(is_secret_name, _names(line))):
-            yield token.start
+        if token.type == tokenize.STRING:
+            # Of a secret in pieces, "abc" "def" or "abc" + "def", all go.
+            before = line[-2:] if line and line[-1].string == "+" else line[-1:]
+            if (hidden is not None and hidden in before) or any(map(is_secret_name, _names(line))):
+                hidden = token
+                yield token.start
         line.append(token)
 
 

@@ -85,7 +85,7 @@ def _reproducer(
         made = dataclasses.replace(made, text=redactor.text(made.text))
     elif include_script:
         # Looked for where it is; shown without whose folder that is.
-        made = reproducer.of_script(diagnosis, Path(str(meta.get("cwd") or ".")), fit)
+        made = reproducer.of_script(diagnosis, Path(str(meta.get("cwd") or ".")), fit, str(meta.get("started_at")))
         try:
             shown = redact_script(made.text, redactor)
         except ScriptError as error:

@@ -9,6 +9,7 @@ text is taken as it is.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +40,7 @@ _OTHERWISE_CALLED = {
 """Modules whose package has another name; hyphens and underscores are one."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BLOCK = re.compile(r"(?m)^# /// script$")
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _HEAD = re.compile(r"#!|#.*?coding[:=]")
 
 
@@ -74,12 +76,15 @@ def of_program(diagnosis: Diagnosis, options: Mapping[str, Any]) -> Reproducer:
     return Reproducer(text, (), tuple(notes))
 
 
-def of_script(diagnosis: Diagnosis, folder: Path, fit: Diagnosis | None = None) -> Reproducer:
+def of_script(
+    diagnosis: Diagnosis, folder: Path, fit: Diagnosis | None = None, started_at: str | None = None
+) -> Reproducer:
     """
     A user's script with its metadata.
 
     :param folder: where the command was started.
     :param fit: the diagnosis as it may be shown, if not as it is.
+    :param started_at: when the run began, as its ``meta.json`` says; a script may have been changed since.
     :raises NoReproducerError: the command is no ``python SCRIPT.py …``, or its script is no single short file.
     """
     path, arguments = script_of(diagnosis.command, folder)
@@ -102,8 +107,10 @@ def of_script(diagnosis: Diagnosis, folder: Path, fit: Diagnosis | None = None) 
     packages = list(dict.fromkeys(package for package in named.values() if package))
     unknown = [module for module, package in named.items() if package is None]
     notes = [f"what installs the module {name} is not known; add it to dependencies" for name in unknown]
+    if _was_changed(path, started_at):
+        notes.append("the script was changed after the run began, and may not be what ran")
     if _BLOCK.search(text):
-        return Reproducer(text, arguments, ("its metadata are the script's own",))
+        return Reproducer(text, arguments, ("its metadata are the script's own", *notes))
     lines = text.rstrip("\n").split("\n")
     head = [line for line in lines[:2] if _HEAD.match(line)]
     rest = lines[len(head) :]
@@ -113,6 +120,14 @@ def of_script(diagnosis: Diagnosis, folder: Path, fit: Diagnosis | None = None) 
         arguments,
         tuple(notes),
     )
+
+
+def _was_changed(path: Path, started_at: str | None) -> bool:
+    try:
+        began = dt.datetime.strptime(started_at or "", _TIME)
+        return path.stat().st_mtime > began.timestamp() + 1  # it is told in whole seconds
+    except (ValueError, OSError):
+        return False
 
 
 def script_of(command: Iterable[str], folder: Path) -> tuple[Path, tuple[str, ...]]:

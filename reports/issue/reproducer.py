@@ -40,7 +40,6 @@ _OTHERWISE_CALLED = {
 """Modules whose package has another name; hyphens and underscores are one."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BLOCK = re.compile(r"(?m)^# /// script$")
-_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _HEAD = re.compile(r"#!|#.*?coding[:=]")
 
 
@@ -124,7 +123,7 @@ def of_script(
 
 def _was_changed(path: Path, started_at: str | None) -> bool:
     try:
-        began = dt.datetime.strptime(started_at or "", _TIME)
+        began = dt.datetime.strptime(started_at or "", "%Y-%m-%dT%H:%M:%S%z")
         return path.stat().st_mtime > began.timestamp() + 1  # it is told in whole seconds
     except (ValueError, OSError):
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matrix.running.trial import CELLS_FOLDER
 from reports import files, junit, speedscope, stored, sweep_json, terminal
-from reports.commands import comparing, issue
+from reports.commands import bisected, comparing, issue
 from reports.commands.interface import EXIT_OK, Commands, UsageError
 from reports.issue.text import REPRODUCER
 
@@ -47,7 +47,9 @@ def add(commands: Commands) -> None:
         "            with --baseline: 0 as good as it, 3 newly failing or slower, 4 nothing ran that it knows",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="the folder of a run or a sweep, or two")
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="the folder of a run, a sweep or a bisection; or two"
+    )
     parser.add_argument("--format", choices=tuple(_FORMATS), help="default: md; for two folders text, and no other")
     parser.add_argument(
         "--include-script",
@@ -72,9 +74,13 @@ def _report(options: argparse.Namespace) -> int:
         return comparing.compare(folder, others[0])
     if options.baseline is not None:
         return comparing.gate(folder, options.baseline, update=options.update_baseline, slower=options.slower)
-    chosen = _FORMATS[options.format or "md"]
-    render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run
+    name = options.format or "md"
     try:
+        if bisected.is_one(folder):
+            bisected.render(folder, name)
+            return EXIT_OK
+        chosen = _FORMATS[name]
+        render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run
         render(folder, options)
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: can't be written: {error.strerror or error}") from error

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from freezelab import main
 from matrix.bisect.certificate import Certificate, Pair
 from matrix.bisect.interface import Conclusion
 from matrix.bisecting.result import FILE, Result
@@ -142,3 +143,27 @@ def test_no_name_lets_markup_through(said: str) -> None:
     found = check(html.page(bisect_markdown.render(hostile, drawn), said, [drawn])).tags
     assert (found["h1"], found["h2"], found["svg"], found["tr"]) == (1, 4, 1, 13)
     assert not any(re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f]", line) for line in bisect_text.lines(hostile))
+
+
+@pytest.mark.parametrize("name", ["bisect.md", "bisect.html"])
+def test_the_command_writes_it_again(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result().save(tmp_path)
+    assert main(["report", str(tmp_path), "--format", Path(name).suffix[1:]]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / name)
+    assert (tmp_path / name).exists()
+
+
+def test_the_command_prints_it_for_terminals_and_for_machines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result().save(tmp_path)
+    assert main(["report", str(tmp_path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(result().to_json()))
+    assert main(["report", str(tmp_path), "--format", "text"]) == 0
+    assert "culprit: gymnasium 1.0.0" in capsys.readouterr().out
+
+
+def test_a_format_that_a_bisection_has_not_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result().save(tmp_path)
+    assert main(["report", str(tmp_path), "--format", "junit"]) == 2
+    assert "a bisection has md, html, json, text" in capsys.readouterr().err

@@ -13,8 +13,13 @@ from reports import files, terminal
 
 def tell(diagnosis: Diagnosis, out: Path, *, as_json: bool) -> None:
     """Writes the report of a run and says what it says."""
-    report = files.run_report(diagnosis, out)
-    print(f"\n{terminal.summary(diagnosis)}\nreport    {report}", file=sys.stderr)
+    try:
+        report = files.run_report(diagnosis, out)
+        told = f"{report}, and {report.with_suffix('.html').name} beside it"
+    except OSError as error:
+        # What was found matters more than the file it should be in.
+        told = f"could not be written: {error.filename or out}: {error.strerror or error}"
+    print(f"\n{terminal.summary(diagnosis)}\nreport    {told}", file=sys.stderr)
     if as_json:
         print(json.dumps(diagnosis.to_json(), indent=1))
 

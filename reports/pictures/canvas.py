@@ -54,7 +54,9 @@ class Canvas:
             "xmlns": "http://www.w3.org/2000/svg",
             "class": "flz",
             "viewBox": f"0 0 {number(width)} {number(height)}",
-            "width": "100%",
+            # What a picture by itself is as large as; a page scales it to the room there is.
+            "width": number(width),
+            "height": number(height),
             "role": "img",
             "aria-labelledby": f"{name}-title {name}-desc",
         }

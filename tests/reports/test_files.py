@@ -13,6 +13,7 @@ import pytest
 
 from matrix.analysis.analysis import Analysis
 from reports import files
+from reports.commands import telling
 from tests.reports.conftest import failed, healthy, slow
 from tests.reports.pictures.test_timeline import recorded, written
 
@@ -110,3 +111,14 @@ def test_what_a_sweep_cost_is_told(sweep: Sweep) -> None:
     cost = text.partition("## What it cost")[2]
     assert "| runs | 4, which took 2 min 40 s together, 40 s the longest |" in cost
     assert "| time by verdict | slow-phase 2 min 40 s |" in cost
+
+
+def test_a_report_that_can_not_be_written_keeps_nobody_from_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telling.tell(slow(), tmp_path / "gone", as_json=True)
+    said = capsys.readouterr()
+    assert "verdict   slow-phase" in said.err
+    assert "report    could not be written" in said.err
+    assert "No such file or directory" in said.err
+    assert json.loads(said.out)["verdict"] == "slow-phase"

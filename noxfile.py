@@ -67,4 +67,5 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.bench.sweep", "--cells", "1000")
         session.run("python", "-m", "tests.bench.sweep", "--kills", "100")
         session.run("python", "-m", "tests.bench.cluster")
+        session.run("python", "-m", "tests.bench.bisect")
         session.run("python", "-m", "tests.bench.reports")

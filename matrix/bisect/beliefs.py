@@ -24,8 +24,8 @@ Count: TypeAlias = "int | NDArray[np.int64]"
 Runs: TypeAlias = "tuple[Count, Count]"
 """How many froze, and how many passed."""
 
-_ALL_BUT_DECIDED = 0.9
-"""Probability of a culprit at which bisecting as if freezes came every time has nothing more to tell."""
+_DOUBTED = 0.5
+"""Probability of "no culprit" from which on it is the question whether there is one, and not which."""
 _CAUSED = RATES.if_caused > 0
 _FLAT = RATES.if_none > 0
 _LOG_CAUSED, _LOG_NONE = np.log(RATES.if_caused[_CAUSED]), np.log(RATES.if_none[_FLAT])
@@ -61,8 +61,7 @@ class Beliefs:
         """
         :param prior: of each culprit, the first being "no culprit"; shape (culprits,), any sum.
         """
-        self._plain = prior / prior.sum()
-        self._prior = np.log(self._plain)
+        self._prior = np.log(prior / prior.sum())
         self._inside_freezes = np.zeros(len(prior), dtype=np.int64)
         self._inside_passes = np.zeros(len(prior), dtype=np.int64)
         self._freezes = self._passes = 0
@@ -90,31 +89,21 @@ class Beliefs:
         """For each culprit, runs that could not have ended so if freezes came every time; shape (culprits,)."""
         return self._inside_passes + self._freezes - self._inside_freezes
 
-    @property
-    def undecided(self) -> Floats | None:
-        """
-        Probability of each culprit if freezes come every time; None once that tells the culprit, or is refuted.
-
-        Most freezes do, and then bisecting is quickest. Where one does not, the contradiction soon shows.
-        """
-        open_ones = np.where(self.contradicted > 0, 0, self._plain)
-        open_ones[0] = 0
-        total = open_ones.sum()
-        return None if total == 0 or open_ones.max() > _ALL_BUT_DECIDED * total else open_ones / total
-
     def information(self, inside_sums: Callable[[Floats], Floats]) -> Floats:
         """
         Mutual information of culprit and outcome for each of some candidates, in nats.
 
-        As long as culprits are :attr:`undecided`, it is what the outcome tells if freezes come every time.
+        Once "no culprit" is more probable than not, it is that of the outcome and whether there is a culprit: what
+        best tells culprits apart, a candidate in the middle, hardly tells that.
 
         :param inside_sums: given a number for each culprit, the sum for each candidate over the culprits that it is
             inside for; the first culprit's number is 0.
         """
-        if (undecided := self.undecided) is not None:
-            return entropy(inside_sums(undecided))
         known = self._worked_out()
         freeze = inside_sums(known.rise) + known.base
+        if (none := float(known.probabilities[0])) >= _DOUBTED:
+            caused = (freeze - none * known.flat_rate) / max(1 - none, 1e-12)
+            return entropy(freeze) - none * entropy(np.asarray(known.flat_rate)) - (1 - none) * entropy(caused)
         return entropy(freeze) - inside_sums(known.noise_rise) - known.noise_base
 
     def _worked_out(self) -> _Known:
@@ -137,7 +126,7 @@ class Beliefs:
         weights = np.exp(joint - logs[:, None])
         flat = self._freezes * _LOG_OUT[_FLAT] + self._passes * _LOG_NOT_OUT[_FLAT] + _LOG_NONE
         flat_log = np.logaddexp.reduce(flat)
-        flat_rate = np.exp(flat - flat_log) @ RATES.outside[_FLAT]
+        flat_rate = float(np.exp(flat - flat_log) @ RATES.outside[_FLAT])
         posterior = self._prior + np.concatenate([[flat_log], logs[of]])
         chances = np.exp(posterior - posterior.max())
         chances /= chances.sum()
@@ -146,10 +135,11 @@ class Beliefs:
         rise, noise_rise = inside - outside, entropy(inside) - noise
         return _Known(
             chances,
+            flat_rate,
             np.concatenate([[0], chances[1:] * rise[of]]),
             np.concatenate([[0], chances[1:] * noise_rise[of]]),
             float(chances[0] * flat_rate + chances[1:] @ outside[of]),
-            float(chances[0] * entropy(flat_rate) + chances[1:] @ noise[of]),
+            float(chances[0] * entropy(np.asarray(flat_rate)) + chances[1:] @ noise[of]),
         )
 
 
@@ -158,6 +148,8 @@ class _Known:
     """What follows from the runs, for each culprit, and weighted with its probability."""
 
     probabilities: Floats
+    flat_rate: float
+    """Freeze rate of all candidates if there is no culprit."""
     rise: Floats
     """By how much candidates inside freeze oftener than others."""
     noise_rise: Floats

@@ -10,18 +10,19 @@ from the smallest set that froze, which ends in a proven set whatever the outcom
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matrix.bisect.beliefs import Beliefs, chance_inside
+from matrix.bisect.beliefs import Beliefs, Flags, chance_inside
 from matrix.bisect.certificate import Pair
 from matrix.bisect.choice import cheapest, free
 from matrix.bisect.interface import Bisector, Conclusion, Suggestion
 from matrix.bisect.prefix import least_set
-from matrix.bisect.priors import THRESHOLD
+from matrix.bisect.priors import THRESHOLD_BEFORE_PROOF
 from matrix.bisect.proof import Step, proof_of
 from matrix.bisect.questions import Asking, Search
 from matrix.bisect.subsets import Culprits
@@ -31,6 +32,8 @@ from matrix.designs.rates import Floats
 Changes = tuple[str, ...]
 """A candidate: the changes that are made, in the order in which they were given; all others are as on the good end."""
 
+_FEW = 8
+"""Units of which all sets are weighed as candidates; of more, prefixes of some orders are."""
 _ORDERS = 12
 """Orders whose prefixes are weighed, for each suggestion."""
 _KEPT = 3
@@ -65,7 +68,7 @@ class Groups(Bisector[Changes]):
         together: Iterable[Collection[str]] = (),
         cost_s: Callable[[Changes], float] = free,
         signature: str | None = None,
-        threshold: float = THRESHOLD,
+        threshold: float = THRESHOLD_BEFORE_PROOF,
     ) -> None:
         """
         :param changes: different names; with none of them the good end, with all the bad end.
@@ -160,26 +163,9 @@ class Groups(Bisector[Changes]):
         """Candidates that can be tried, and what they tell, in nats."""
         if self._weighed is None:
             count = len(self.units)
-            undecided = self._beliefs.undecided
-            probabilities = self._beliefs.probabilities if undecided is None else undecided
-            guilt = self._culprits.guilt(probabilities)
-            falling = np.argsort(-probabilities, kind="stable")
-            few = 1 + int(np.searchsorted(np.cumsum(probabilities[falling]), _WEIGHED))
-            likely = np.sort(falling[:few])
-            random = np.random.default_rng(len(self.observations))
-            # The more guilty a change, the earlier, likely: what is innocent is left out of most candidates.
-            keys = random.exponential(size=(_ORDERS, count)) / (guilt + 0.02 / count)
-            keys[0] = -guilt
-            found: dict[frozenset[int], float] = {}
-            for order in np.argsort(keys, axis=1, kind="stable"):
-                shortest = self._culprits.prefixes(order, likely)
-                information = self._beliefs.information(partial(_by_prefix, shortest, likely, count))
-                for length in np.argsort(-information, kind="stable")[:_KEPT]:
-                    found.setdefault(frozenset(order[:length].tolist()), float(information[length]))
+            found = self._every() if count <= _FEW else self._prefixes()
             steps = [step.made for step in proof_of(self._best(), count)]
-            inside = np.array([self._culprits.inside(made) for made in steps], dtype=np.float64)
-            told = self._beliefs.information(lambda weights: np.asarray(inside @ weights))
-            found.update(zip(steps, (_BONUS * told).tolist(), strict=True))
+            found.update((made, _BONUS * told) for made, told in self._told(steps).items())
             best = int(np.argmax(self._beliefs.probabilities))
             if self._beliefs.probabilities[best] >= _LIKELY and self._beliefs.contradicted[best] == 0:
                 # The proof's runs are needed in any case, and may settle it as well as any others.
@@ -188,6 +174,43 @@ class Groups(Bisector[Changes]):
             candidates = {self._made(made): information for made, information in found.items()}
             self._weighed = {each: told for each, told in candidates.items() if each not in self.excluded}
         return list(self._weighed), np.array(list(self._weighed.values()))
+
+    def _every(self) -> dict[frozenset[int], float]:
+        """What each set of few units tells."""
+        units = range(len(self.units))
+        sizes = range(len(units) + 1)
+        return self._told([frozenset(made) for size in sizes for made in itertools.combinations(units, size)])
+
+    def _prefixes(self) -> dict[frozenset[int], float]:
+        """What some prefixes of some orders of the units tell."""
+        count = len(self.units)
+        probabilities = self._beliefs.probabilities
+        guilt = self._culprits.guilt(probabilities)
+        falling = np.argsort(-probabilities, kind="stable")
+        few = 1 + int(np.searchsorted(np.cumsum(probabilities[falling]), _WEIGHED))
+        likely = np.sort(falling[:few])
+        random = np.random.default_rng(len(self.observations))
+        # The more guilty a change, the earlier, likely: what is innocent is left out of most candidates.
+        keys = random.exponential(size=(_ORDERS, count)) / (guilt + 0.02 / count)
+        keys[0] = -guilt
+        found: dict[frozenset[int], float] = {}
+        for order in np.argsort(keys, axis=1, kind="stable"):
+            shortest = self._culprits.prefixes(order, likely)
+            information = self._beliefs.information(partial(_by_prefix, shortest, likely, count))
+            for length in np.argsort(-information, kind="stable")[:_KEPT]:
+                found.setdefault(frozenset(order[:length].tolist()), float(information[length]))
+        return found
+
+    def _told(self, candidates: Sequence[frozenset[int]]) -> dict[frozenset[int], float]:
+        """What each of these candidates tells."""
+        inside = np.array([self._inside(made) for made in candidates], dtype=np.float64)
+        information = self._beliefs.information(lambda weights: np.asarray(inside @ weights))
+        return dict(zip(candidates, information.tolist(), strict=True))
+
+    def _inside(self, made: frozenset[int]) -> Flags:
+        if made not in self._contains:
+            self._contains[made] = self._culprits.inside(made)
+        return self._contains[made]
 
     # Proof.
 
@@ -292,9 +315,10 @@ class Groups(Bisector[Changes]):
         """Begins the posterior anew, over sets that suit what froze."""
         self._weighed = None
         self._culprits = Culprits(len(self.units), self._frozen)
+        self._contains: dict[frozenset[int], Flags] = {}
         self._beliefs = Beliefs(self._culprits.prior)
         for made, (freezes, passes) in self._tallies.items():
-            self._beliefs.tell(self._culprits.inside(made), freezes, passes)
+            self._beliefs.tell(self._inside(made), freezes, passes)
 
     def _absorb(self, candidate: Changes, frozen: bool) -> None:
         made = frozenset(self._unit[name] for name in candidate)
@@ -304,7 +328,7 @@ class Groups(Bisector[Changes]):
             self._frozen = made
             self._weigh()
         else:
-            self._beliefs.tell(self._culprits.inside(made), int(frozen), int(not frozen))
+            self._beliefs.tell(self._inside(made), int(frozen), int(not frozen))
 
     def _consider(self) -> None:
         self._weighed = None

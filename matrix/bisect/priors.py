@@ -10,29 +10,31 @@ from __future__ import annotations
 from matrix.designs.rates import RATES as _BINS
 from matrix.designs.rates import Rates, binned
 
-_ALWAYS = 0.5
+_ALWAYS = 0.3
 """Probability that what has the culprit freezes every time."""
 _SOMETIMES = (1.0, 1.5)
 """Beta distribution of its freeze rate otherwise."""
-_NEVER = 0.8
+_NEVER = 0.6
 """Probability that what lacks the culprit never freezes."""
 _SELDOM = (1.0, 20.0)
 """Beta distribution of its freeze rate otherwise: one run in twenty, about."""
 _MOST_SELDOM = 0.15
 """Nobody calls a candidate good that freezes more often."""
-_LEAST_RISE = 0.2
+_LEAST_RISE = 0.25
 """By how much the culprit must raise the rate."""
 _DRIFTED = 0.05
 """Without a culprit: probability that nothing freezes any more, and that everything does now."""
-_FLAT = (0.6, 1.0)
+_FLAT = (0.8, 1.0)
 """Beta distribution of the one freeze rate otherwise."""
 
-NO_CULPRIT = 0.1
+NO_CULPRIT = 0.3
 """Probability that there is none: the freeze comes from elsewhere, or was there on the good side all along."""
 SIZES = (0.6, 0.3, 0.07, 0.02)
 """Probability that a culprit among changes is one of them, two together, three, four; each size above: half of that."""
 THRESHOLD = 0.97
 """Probability at which a search ends, unless it is told another."""
+THRESHOLD_BEFORE_PROOF = 0.95
+"""And one whose result is then put to the proof."""
 
 
 def _rates() -> Rates:

@@ -104,6 +104,8 @@ def program(options: Mapping[str, Any], episode_steps: float | None) -> tuple[st
     algorithm = "RecurrentPPO" if recurrent else "PPO"
     vec_env = "SubprocVecEnv" if options["vec_env"] == "subproc" else "DummyVecEnv"
     what, ended, notes = _environment(options, episode_steps)
+    if options["base_model"] is not None:
+        notes.append("the run went on with a trained model; this one begins anew")
     if options["adapter"] == "on":
         notes.append("the adapter's weights are left out: what matters of it is lstm_kwargs")
     imports = _IMPORTS.format(

@@ -20,7 +20,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from probes.diagnosis import Diagnosis
-from reports import wording
+from reports import plain, wording
 from reports.issue.program import program
 
 SCRIPT_LIMIT_BYTES = 16_384
@@ -38,7 +38,6 @@ _OTHERWISE_CALLED = {
     "gym": "gym",
 }
 """Modules whose package has another name; hyphens and underscores are one."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BLOCK = re.compile(r"(?m)^# /// script$")
 _HEAD = re.compile(r"#!|#.*?coding[:=]")
 
@@ -163,7 +162,7 @@ def _metadata(diagnosis: Diagnosis, packages: Iterable[str]) -> Iterator[str]:
 def _comment(diagnosis: Diagnosis) -> Iterator[str]:
     # An empty line: whatever is said below must not be able to end the block anew.
     yield ""
-    yield f"# {_line(diagnosis.summary)}"
+    yield f"# {plain.line(diagnosis.summary)}"
     rows = wording.visible_iterations(diagnosis)
     if rows and diagnosis.verdict.is_failure:
         row = max(rows, key=lambda row: row["train_s"])
@@ -173,10 +172,6 @@ def _comment(diagnosis: Diagnosis) -> Iterator[str]:
         )
     yield "#"
     yield "# Run it with: uv run reproducer.py"
-
-
-def _line(text: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
 
 
 def _python(version: object) -> str:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.redaction.redactor import HOME, USER, Redactor
@@ -141,12 +141,14 @@ def test_the_manual_stays() -> None:
     assert Redactor({}, users=[], home=Path("/nowhere")).text(text) == text
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_what_is_redacted_stays_so(text: str) -> None:
     once = redactor().text(text)
     assert redactor().text(once) == once
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(SHAPES)), st.integers(), ANYTHING, ANYTHING)
 def test_no_text_around_hides_a_token(issuer: str, seed: int, before: str, after: str) -> None:
     secret = token(issuer, seed)

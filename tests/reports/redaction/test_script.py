@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.redaction.redactor import Redactor
@@ -48,6 +48,7 @@ def test_a_program_without_secrets_stays_as_it_is(path: Path) -> None:
     assert redacted(text) == text
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(SHAPES)), st.integers(0, 99), st.sampled_from(["x = {!r}\n", "# {!r}\n", "f({!r}, 'a')\n"])
 )
@@ -58,6 +59,7 @@ def test_a_token_in_a_program_goes(issuer: str, seed: int, line: str) -> None:
     assert ast.dump(ast.parse(shown.splitlines()[0])) == ast.dump(ast.parse("import os"))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=60))
 def test_what_comes_out_is_a_program_or_nothing(text: str) -> None:
     try:

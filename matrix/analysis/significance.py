@@ -28,6 +28,7 @@ def fisher_exact(rows: Sequence[Mapping[_Outcome, int]]) -> float | None:
     if len(columns) < 2:
         return 1.0
     # Here, because a sweep that is only run needs none of it, and importing it takes a second.
+    import numpy as np
     from scipy import stats
 
     table = [[row.get(outcome, 0) for outcome in columns] for row in rows]
@@ -39,7 +40,8 @@ def fisher_exact(rows: Sequence[Mapping[_Outcome, int]]) -> float | None:
         if tested.expected_freq.min() >= 5:
             return float(tested.pvalue)
     method = stats.MonteCarloMethod(n_resamples=_RESAMPLES, rng=0)
-    return float(stats.fisher_exact(table, method=method).pvalue)
+    found = stats.fisher_exact(table, method=method).pvalue
+    return float(np.asarray(found).item())  # some tables get an array of one
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

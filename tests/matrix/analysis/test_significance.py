@@ -32,3 +32,8 @@ def test_a_large_table_is_tested_by_its_counts() -> None:
     many = [{"a": 2000, "b": 1000}, {"a": 1000, "b": 2000}, {"a": 1500, "b": 1500}]
     assert fisher_exact(many) == pytest.approx(0.0, abs=1e-12)
     assert fisher_exact([{"a": 1000, "b": 1000}] * 3) == pytest.approx(1.0)
+
+
+def test_a_small_table_whose_outcomes_never_mix_has_a_single_p_value() -> None:
+    # SciPy gives an array for this one.
+    assert fisher_exact([{"a": 1, "b": 1}, {"c": 2}]) == pytest.approx(1 / 3, abs=0.02)

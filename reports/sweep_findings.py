@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from matrix.analysis.analysis import Analysis, Finding
@@ -99,6 +100,10 @@ def _best_evidence(analysis: Analysis, seen: list[Run]) -> Iterator[str]:
     runner_up = diagnosis.alternatives[0] if diagnosis.alternatives else None
     if runner_up is not None:
         yield f"Why not {md.code(runner_up.verdict)}: {md.text(runner_up.why_not)}."
+    folder = best.result.observation.folder
+    if folder is not None:
+        command = shlex.join(("freezelab", "report", folder, "--format", "html"))
+        yield f"All of that run, with its timeline: {md.code(command)}, from this folder."
 
 
 def _is_one_of_several(analysis: Analysis) -> bool:

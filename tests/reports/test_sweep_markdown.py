@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,3 +131,11 @@ def test_a_report_can_be_made_when_the_runs_are_gone(sweep: Sweep) -> None:
     text = sweep_markdown.render(analysis, folder)
     assert "`slow-phase`" in conclusion(text)
     assert "no evidence can be shown" in text
+
+
+def test_each_finding_says_how_to_see_all_of_its_best_run(sweep: Sweep) -> None:
+    analysis, folder = sweep(FACTORS, as_measured)
+    text = sweep_markdown.render(analysis, folder)
+    told = re.findall(r"`freezelab report (cells/\w+) --format html`, from this folder", text)
+    assert len(told) == 2
+    assert all((folder / name / "diagnosis.json").exists() for name in told)

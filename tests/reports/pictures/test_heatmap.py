@@ -85,19 +85,10 @@ def test_nothing_that_varies_makes_no_map() -> None:
     assert heatmap("m", {"a": ("x", "y")}, []) is None
 
 
-def _luminance(colour: str) -> float:
-    """Relative luminance (WCAG 2.2)."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def test_every_verdict_has_a_letter_of_its_own_that_can_be_read_on_its_colour() -> None:
+def test_every_verdict_has_a_letter_and_a_colour_of_its_own() -> None:
     assert set(VERDICTS) == set(Verdict)
     assert len({mark.letter for mark in VERDICTS.values()}) == len(Verdict)
-    ink = _luminance("#111111")
-    for mark in VERDICTS.values():
-        assert (_luminance(mark.fill) + 0.05) / (ink + 0.05) >= 4.5
+    assert len({mark.fill for mark in VERDICTS.values()}) == len(Verdict)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "../a", "<a>"])

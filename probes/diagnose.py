@@ -183,10 +183,12 @@ def _summary(
     if verdict is Verdict.OOM and "oom-killed" in details:
         return f"The kernel killed the process for want of memory{within}{at}{because}."
     if verdict in (Verdict.EXCEPTION, Verdict.OOM):
-        error = details.get("uncaught-exception") or details.get("memory-error") or {}
-        what = _first_line(judgement.evidence) or "an error that left no traceback"
-        ended = "ended by" if error else "ended with"
-        return f"The run {ended} {what}{within}{at}{by}{because}."
+        what = _first_line(judgement.evidence)
+        if what is not None:
+            return f"The run ended by {what}{within}{at}{by}{because}."
+        number = details.get("ended-with-code", {}).get("exit_code", "an error")
+        after = "after training" if phase == "exit" else f"before training was over{within}"
+        return f"The program ended itself with exit code {number} and no traceback, {after}{at}{by}{because}."
     if verdict is Verdict.CRASH:
         name = details.get("ended-by-signal", {}).get("signal", "a signal")
         said = details.get("heap-message", {}).get("message")
@@ -240,6 +242,8 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
 def _first_line(items: Sequence[Evidence]) -> str | None:
     for item in items:
         if item.kind in ("uncaught-exception", "memory-error"):
-            first = first_line(str(item.detail["message"]))
-            return f"{item.detail['type']}: {first}" if first else str(item.detail["type"])
+            kind, first = str(item.detail["type"]), first_line(str(item.detail["message"]))
+            if kind in ("SystemExit", "os._exit"):
+                return f"its own {'sys.exit' if kind == 'SystemExit' else kind}({first})"
+            return f"{kind}: {first}" if first else kind
     return None

@@ -2,7 +2,7 @@
 What ends a process from inside: recorded with the phase it came from, then handled as it would have been.
 
 An error that nobody catches, in a child of multiprocessing too, whose bootstrap prints it without the hook that
-stands for that; and a call of ``os._exit``, after which nothing else would tell.
+stands for that; and a call of ``sys.exit`` or ``os._exit``, after which nothing else would tell.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def _ended_children(kind: type[BaseException]) -> list[dict[str, Any]]:
 
 def install(open_recorder: Callable[[], None]) -> dict[str, Callable[[Any], None]]:
     """
-    Records what reaches ``sys.excepthook``, then calls the hook that stood there; the same for ``os._exit``.
+    Records what reaches ``sys.excepthook``, then calls the hook that stood there; the same for both ways to exit.
 
     :param open_recorder: called first, for a program that failed before anything else opened the file.
     :return: what is to be done to modules once they are imported, by their names.
     """
     hook = sys.excepthook
-    exit_now = os._exit
+    exit_now, leave = os._exit, sys.exit
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         try:
@@ -104,10 +104,20 @@ def install(open_recorder: Callable[[], None]) -> dict[str, Callable[[Any], None
             caller = sys._getframe(1)
             # multiprocessing ends each child of a fork so, whatever befell it.
             if "multiprocess" not in caller.f_code.co_filename and recorder.path is not None and not _is_told():
-                recorder.text("exception", _describe_exit(status))
+                recorder.text("exception", _describe_exit("os", "os._exit", status))
         except Exception as own:  # noqa: BLE001
             recorder.fault("os._exit", own)
         exit_now(status)
+
+    @functools.wraps(leave)
+    def marked_leave(status: Any = None, /) -> Any:
+        # Whoever catches it may go on: the reader looks whether the process really ended so.
+        try:
+            if status and recorder.path is not None and not _is_told():
+                recorder.text("exception", _describe_exit("builtins", "SystemExit", status))
+        except Exception as own:  # noqa: BLE001
+            recorder.fault("sys.exit", own)
+        leave(status)
 
     def patch_process(module: Any) -> None:
         run = module.BaseProcess.run
@@ -129,19 +139,19 @@ def install(open_recorder: Callable[[], None]) -> dict[str, Callable[[Any], None
         module.BaseProcess.run = marked_run
 
     sys.excepthook = excepthook
-    os._exit = marked_exit
+    os._exit, sys.exit = marked_exit, marked_leave
     return {"multiprocessing.process": patch_process}
 
 
-def _describe_exit(status: object) -> dict[str, Any]:
+def _describe_exit(module: str, kind: str, status: object) -> dict[str, Any]:
     frames = [
         {"function": frame.name, "file": frame.filename, "line": frame.lineno}
         for frame in traceback.extract_stack(sys._getframe(2))[-_MAX_FRAMES:]
     ]
     return {
-        "type": "os._exit",
-        "module": "os",
-        "message": str(status),
+        "type": kind,
+        "module": module,
+        "message": str(status)[:4000],
         "phases": [layout.PHASES[phase] for phase in recorder.open_phases],
         "step": recorder.words[layout.STEP],
         "frames": frames,

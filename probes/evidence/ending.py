@@ -61,6 +61,11 @@ def _signal_number(status: int) -> int | None:
     return status - 128 if status - 128 in fatal else None
 
 
+def _exits_with(message: str, status: int) -> bool:
+    """Whether ``sys.exit`` with a value that reads so ends a process with that status: with a text, it is 1."""
+    return status == (int(message) & 0xFF if message.lstrip("-").isdecimal() else 1)
+
+
 def exception(progress: Progress, ending: Ending | None, *, of_a_peer: bool) -> Iterator[Observed]:
     """
     The error that ended the program.
@@ -71,6 +76,8 @@ def exception(progress: Progress, ending: Ending | None, *, of_a_peer: bool) -> 
         return
     recording = progress.recording
     error = recording.text("exception") if recording is not None else None
+    if error is not None and error["type"] == "SystemExit" and not _exits_with(error["message"], ending.status):
+        error = None
     if error is None:
         error = parse_traceback(ending.stderr_tail) if ending.status > 0 else None
     if error is None:

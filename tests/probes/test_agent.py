@@ -336,6 +336,21 @@ def test_an_uncaught_error_is_recorded_and_printed_as_ever(agent: Agent, write: 
     recording.close()
 
 
+@pytest.mark.parametrize(("value", "code"), [("3", 3), ("'no data'", 1), ("", 0)])
+def test_a_call_of_sys_exit_is_recorded_and_ends_the_program_as_ever(
+    value: str, code: int, agent: Agent, write: Write
+) -> None:
+    done = agent.run(write(ERROR.format(body=f"__import__('sys').exit({value})", argument=1)))
+    assert done.returncode == code
+    recording = agent.recording()
+    error = recording.text("exception")
+    recording.close()
+    assert (error is None) == (code == 0)
+    if error is not None:
+        assert (error["type"], error["message"], error["phases"]) == ("SystemExit", value.strip("'"), ["env.step"])
+        assert error["frames"][-1]["function"] == "step"
+
+
 def test_an_error_that_was_caught_is_not_kept_alive(agent: Agent, write: Write) -> None:
     script = write("""
         import gc, weakref

@@ -40,6 +40,12 @@ def standing(verdict: Verdict, *frames: tuple[str, str], culprit: Culprit = ME, 
     return Finding(verdict, "collect", culprit, {"stack-still": {"frames": rows, "process": "main"}, **details}, {})
 
 
+def alone(wait: dict[str, Any], *frames: tuple[str, str]) -> Finding:
+    """It waits for what only its own process could give."""
+    found = standing(Verdict.DEADLOCK, *frames)
+    return replace(found, details={**found.details, "waits-on-itself": {"wait": wait}})
+
+
 def ending(*frames: tuple[str, str]) -> Finding:
     rows = [[function, file, 1] for function, file in frames]
     return Finding(Verdict.EXIT_HANG, "exit", ME, {"trained-but-stays": {"frames": rows}}, {})
@@ -92,9 +98,7 @@ FITS = {
         waits("room", "a pipe", pid=8),
         kind="wait-cycle",
     ),
-    "event-loop-idle": standing(
-        Verdict.DEADLOCK, ("_run_once", f"{LIB}/asyncio/base_events.py"), **{"waits-on-itself": {"wait": LOOP}}
-    ),
+    "event-loop-idle": alone(LOOP, ("_run_once", f"{LIB}/asyncio/base_events.py")),
     "gpu-works-on": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "busy"}}, {}),
     "gpu-silent": Finding(Verdict.BLOCKED, "train", ME, {"waits-for-gpu": {"gpu": "idle"}}, {}),
     "process-stopped": Finding(Verdict.BLOCKED, "collect", WORKER, {"stopped": {"pid": 9}}, {}),
@@ -137,9 +141,7 @@ MISSES = {
     "an event loop that another thread may wake": standing(
         Verdict.DEADLOCK, ("_run_once", f"{LIB}/asyncio/base_events.py")
     ),
-    "a socket of one's own is full": standing(
-        Verdict.DEADLOCK, ("write", "/me/a.py"), **{"waits-on-itself": {"wait": waits("room", "a socket", (6,))}}
-    ),
+    "a socket of one's own is full": alone(waits("room", "a socket", (6,)), ("write", "/me/a.py")),
     "another descriptor is read": blocked(waits("input", "a pipe", (3,))),
     "standard input is one of several": blocked(waits("input", "a pipe", (0, 3))),
     "a file is slow to open": blocked(waits("open", "the file /mnt/x to open")),

@@ -93,7 +93,7 @@ def test_a_full_disk_keeps_no_training_from_its_end(write: Write, start: Start, 
     def no_file_larger() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
 
-    root = str(Path(procfs.__file__).parent.parent)
+    root = str(Path(procfs.__file__).parents[2])
     process = start(
         [sys.executable, watcher],
         env={**os.environ, "PYTHONPATH": root},

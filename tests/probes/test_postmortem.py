@@ -255,7 +255,7 @@ def _recorded(folder: Path, python: str) -> None:
         "from probes.agent import layout\n"
         "recorder.open({folder!r})\n{python}\nprint(__import__('os').getpid())"
     )
-    root = str(Path(procfs.__file__).parent.parent)
+    root = str(Path(procfs.__file__).parents[2])
     subprocess.run(
         [sys.executable, "-c", code.format(root=root, folder=str(folder), python=python)], check=True, timeout=60,
         stdout=subprocess.DEVNULL,

@@ -525,7 +525,7 @@ def test_a_run_goes_on_to_its_end_when_the_watching_process_is_killed(
         """,
         "watcher.py",
     )
-    root = str(Path(procfs.__file__).parent.parent.parent)
+    root = str(Path(procfs.__file__).parents[2])
     process = start([sys.executable, watcher], env={**os.environ, "PYTHONPATH": root})
     log = tmp_path / "out" / "stdout.log"
     wait_until(lambda: log.exists() and "3\n" in log.read_text())
@@ -588,6 +588,36 @@ def test_an_exit_code_without_a_traceback_is_still_an_exception(code: int, watch
     diagnosis = watching(sys.executable, "-S", "-c", f"raise SystemExit({code})")
     assert diagnosis.verdict is Verdict.EXCEPTION
     assert diagnosis.culprit is None
+
+
+EXITS = {
+    "by a number": ("sys.exit(3)", Verdict.EXCEPTION, "its own sys.exit(3)"),
+    "by a text": ("sys.exit('no data')", Verdict.EXCEPTION, "its own sys.exit(no data)"),
+    "caught, then an error": (
+        "try: sys.exit(3)\nexcept SystemExit: pass\nraise KeyError('news')",
+        Verdict.EXCEPTION,
+        "KeyError",
+    ),
+    "caught, then a crash": (
+        "try: sys.exit(3)\nexcept SystemExit: pass\nos.kill(os.getpid(), 11)",
+        Verdict.CRASH,
+        "SIGSEGV",
+    ),
+    "caught, then another code": (
+        "try: sys.exit(3)\nexcept SystemExit: pass\nos._exit(4)",
+        Verdict.EXCEPTION,
+        "os._exit(4)",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", EXITS)
+def test_a_program_that_ends_itself_is_told_from_one_that_fails(way: str, watching: Callable[..., Diagnosis]) -> None:
+    code, verdict, says = EXITS[way]
+    begin = "import os, sys, gymnasium\ngymnasium.make('CartPole-v1').reset()\n"
+    diagnosis = watching(sys.executable, "-c", begin + code)
+    assert diagnosis.verdict is verdict
+    assert says in diagnosis.summary
 
 
 def test_a_program_that_the_agent_does_not_reach_has_its_error_read_from_what_it_printed(

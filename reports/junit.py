@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from matrix.analysis.analysis import Analysis
 from matrix.results.observation import Observation, Outcome, observed
 from probes.diagnosis import Diagnosis
+from reports import plain
 
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 can't hold, not even escaped (https://www.w3.org/TR/xml/#charsets)."""
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 """A terminal's colours and titles, whole: without their first character the rest would be litter."""
 _SKIPPED = (Outcome.SKIPPED, Outcome.UNSATISFIABLE)
@@ -98,4 +97,5 @@ def _is_failure(seen: Observation) -> bool:
 
 
 def _clean(text: str) -> str:
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", _ESCAPES.sub("", text))
+    # What XML 1.0 can't hold, not even escaped (https://www.w3.org/TR/xml/#charsets), goes with what is unfit anyway.
+    return plain.clean(_ESCAPES.sub("", text).replace("\r\n", "\n"))

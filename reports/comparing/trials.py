@@ -39,7 +39,7 @@ class Ending:
 
     @property
     def failed(self) -> bool:
-        return self.verdict is not None and self.verdict != Verdict.HEALTHY.value
+        return self.ran and self.verdict is not None and self.verdict != Verdict.HEALTHY.value
 
     @property
     def says(self) -> str:

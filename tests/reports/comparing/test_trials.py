@@ -1,0 +1,146 @@
+"""What counts as a change between two sweeps, and what noise and chance explain."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matrix.analysis.analysis import Analysis
+from matrix.results.observation import observed
+from reports.comparing.times import Ratio, Times
+from reports.comparing.trials import Ending, TrialChanges, compare_trials, ending, endings
+from tests.reports.conftest import failed, healthy, slow
+
+Sweep = Callable[..., tuple[Analysis, Path]]
+WELL = Ending("ran", "healthy", "healthy")
+SLOW = Ending("ran", "slow-phase", "slow-phase in train · f", "recurrent-update-loop")
+DEAD = Ending("ran", "deadlock", "deadlock in train · g")
+SKIPPED = Ending("skipped")
+
+
+def took(*seconds: float, was: Ending = WELL) -> Ending:
+    return dataclasses.replace(was, update=Times.of(seconds))
+
+
+def lists(found: TrialChanges) -> dict[str, list[str]]:
+    named = {field.name: getattr(found, field.name) for field in dataclasses.fields(found) if field.name != "compared"}
+    return {name: [item.label for item in items] for name, items in named.items() if items}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (WELL, WELL, None),
+        (SLOW, SLOW, None),
+        (WELL, SLOW, "newly_failing"),
+        (SKIPPED, SLOW, "newly_failing"),
+        (None, SLOW, "newly_failing"),
+        (SLOW, DEAD, "failing_otherwise"),
+        (SLOW, dataclasses.replace(SLOW, signature="slow-phase in train · renamed"), None),
+        (DEAD, dataclasses.replace(DEAD, signature="deadlock in train · h"), "failing_otherwise"),
+        (SLOW, WELL, "no_longer_failing"),
+        (WELL, SKIPPED, "not_run"),
+        (SKIPPED, SKIPPED, None),
+        (SKIPPED, WELL, None),
+        (WELL, None, "gone"),
+        (None, WELL, "new"),
+    ],
+)
+def test_how_a_trial_ended_before_and_after(before: Any, after: Any, kind: str | None) -> None:
+    one, two = ({"a": item} if item is not None else {} for item in (before, after))
+    assert lists(compare_trials(one, two)) == ({kind: ["a"]} if kind else {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ((1.0, 1.1, 1.0), (2.0, 2.1, 2.2), "slower"),
+        ((2.0, 2.1, 2.2), (1.0, 1.1, 1.0), "faster"),
+        ((1.0, 1.1, 1.0), (1.2, 1.25, 1.2), None),  # not by a factor of 1.3
+        ((1.0, 3.0, 1.0), (2.0, 2.1, 2.0), None),  # one took as long before
+        ((0.01, 0.01), (0.05, 0.05), None),  # less than half a second altogether
+        (tuple([0.01] * 100), tuple([0.05] * 100), "slower"),
+        ((*[1.0] * 30, 9.0), tuple([2.0] * 30), "slower"),  # one hiccup of many
+        ((1.0,), (), None),
+    ],
+)  # fmt: skip
+def test_slower_is_what_noise_can_t_explain(before: Any, after: Any, kind: str | None) -> None:
+    assert lists(compare_trials({"a": took(*before)}, {"a": took(*after)})) == ({kind: ["a"]} if kind else {})
+
+
+def test_another_factor_can_be_asked_for() -> None:
+    before, after = {"a": took(1.0, 1.0)}, {"a": took(2.0, 2.0)}
+    assert compare_trials(before, after, 3.0).slower == ()
+    [change] = compare_trials(before, after, 1.9).slower
+    assert change.ratio == 2.0
+
+
+def test_a_freeze_that_came_and_went_before_is_not_new() -> None:
+    def of_cell(one: Ending) -> Ending:
+        return dataclasses.replace(one, cell="env=a")
+
+    before = {"env=a": of_cell(WELL), "env=a repeat=1": of_cell(DEAD)}
+    after = {"env=a": of_cell(DEAD), "env=a repeat=1": of_cell(WELL)}
+    found = compare_trials(before, after)
+    assert lists(found) == {"unsteady": ["env=a", "env=a repeat=1"]}
+    assert not found.worse
+    assert compare_trials({"env=a": of_cell(WELL)}, after).worse
+
+
+def test_trials_of_a_sweep_are_known_by_their_labels(sweep: Sweep) -> None:
+    analysis, folder = sweep({"env": ("sea", "hill")}, lambda levels: slow() if levels["env"] == "sea" else healthy())
+    found = endings(analysis, folder)
+    assert {label: one.verdict for label, one in found.items()} == {"env=sea": "slow-phase", "env=hill": "healthy"}
+    assert found["env=sea"].update == Times(16.0, 16.0, 16.0, 2)  # each, from the run's own folder
+
+
+def test_without_the_runs_folders_means_are_compared(sweep: Sweep, tmp_path: Path) -> None:
+    analysis, _ = sweep({"env": ("sea",)}, lambda levels: slow())
+    assert endings(analysis, tmp_path / "elsewhere")["env=sea"].update == Times(15.5, 15.5, 15.5, 2)
+
+
+def test_a_run_that_did_not_train_has_no_updates() -> None:
+    assert ending(observed(healthy()), healthy()).update is None
+    assert ending(observed(failed())).update == Times(0.1, 0.1, 0.1, 1)
+
+
+ENDINGS = st.builds(
+    Ending,
+    outcome=st.sampled_from(["ran", "skipped", "unsatisfiable"]),
+    verdict=st.sampled_from([None, "healthy", "deadlock", "slow-phase"]),
+    signature=st.sampled_from([None, "a", "b"]),
+    cause=st.sampled_from([None, "c"]),
+    cell=st.sampled_from([None, "x", "y"]),
+    update=st.lists(st.floats(0, 1e6), max_size=4).map(Times.of),
+)
+TRIALS = st.dictionaries(st.sampled_from("abcdef"), ENDINGS)
+
+
+@settings(deadline=None)
+@given(TRIALS)
+def test_nothing_changed_from_a_sweep_to_itself(trials: dict[str, Ending]) -> None:
+    assert lists(compare_trials(trials, trials)) == {}
+
+
+@settings(deadline=None)
+@given(TRIALS, TRIALS)
+def test_slower_one_way_is_faster_the_other(one: dict[str, Ending], other: dict[str, Ending]) -> None:
+    there, back = compare_trials(one, other), compare_trials(other, one)
+    assert [item.label for item in there.slower] == [item.label for item in back.faster if item.label in one]
+    assert there.compared == back.compared
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1))
+def test_a_range_holds_the_median(values: list[float]) -> None:
+    times = Times.of(values)
+    assert times is not None
+    assert times.low_s <= times.median_s <= times.high_s
+    ratio = Ratio.of(times, times)
+    assert ratio is not None
+    assert ratio.is_noise

@@ -6,7 +6,10 @@ plain command, "with" the same command under :func:`probes.watch.watch`; which o
 that a machine that warms up or gets busy favours neither. A ratio of 1 is free; the spread is that of the pairs.
 Ratios of CPU time vary less where cores are shared; they leave out the supervisor, whose own is told beside them.
 
-    python -m tests.bench.overhead --pairs 5
+The checks of the training data may begin with some 50 ms of credit each, and the first standstill is profiled: what a
+run costs once weighs the more the shorter it is, so ``--longer`` makes the trainings as much longer.
+
+    python -m tests.bench.overhead --pairs 3 --longer 4
 """
 
 from __future__ import annotations
@@ -61,7 +64,7 @@ _HEAD = """
 
     def measure(model, steps):
         began, used = time.perf_counter(), cpu_s()
-        model.learn(steps)
+        model.learn(steps * int(sys.argv[2]))
         took = time.perf_counter() - began, cpu_s() - used
         with open(sys.argv[1], "w") as file:
             file.write("%f %f" % took)
@@ -122,15 +125,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python -m tests.bench.overhead --pairs 7 --only SAC",
     )
     parser.add_argument(
-        "--pairs", type=int, default=5, metavar="N", help="pairs for each training (default: %(default)s)"
+        "--pairs", type=int, default=3, metavar="N", help="pairs for each training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--longer", type=int, default=4, metavar="N", help="times the shortest training (default: %(default)s)"
     )
     parser.add_argument("--only", default="", metavar="TEXT", help="only trainings whose name has TEXT in it")
     parser.add_argument(
         "--checksums", choices=("off", "rollout", "epoch"), default="epoch", help="how often (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    if options.pairs < 1:
-        parser.error("--pairs must be at least 1")
+    if min(options.pairs, options.longer) < 1:
+        parser.error("--pairs and --longer must be at least 1")
     cases = {name: body for name, body in _CASES.items() if options.only.lower() in name.lower()}
     if not cases:
         parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
@@ -138,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["TMPDIR"] = folder  # stable-baselines3 makes its log folders there
         print(f"{'training':<28}{'without':>10}{'throughput':>22}{'CPU time':>22}{'supervisor':>12}{'folder':>12}")
         for name, body in cases.items():
-            row = _measure(Path(folder), name, body, options.pairs, options.checksums)
+            row = _measure(Path(folder), name, body, options)
             size = f"{row.folder_bytes_per_hour / 1e6:.1f} MB/h"
             print(
                 f"{row.name:<28}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{_spread(row.cpu_ratios):>22}"
@@ -153,25 +159,26 @@ def _spread(ratios: Sequence[float]) -> str:
     return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}..{max(ratios):.3f})"
 
 
-def _measure(folder: Path, name: str, body: str, pairs: int, checksums: str) -> Row:
+def _measure(folder: Path, name: str, body: str, options: argparse.Namespace) -> Row:
     script = folder / "training.py"
     script.write_text(textwrap.dedent(_HEAD) + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
     result = folder / "learn_s"
     sizes: list[float] = []
     shares: list[float] = []
-    environment = {**_environment(), CHECKSUMS_VARIABLE: checksums}
+    environment = {**_environment(), CHECKSUMS_VARIABLE: options.checksums}
+    command = [sys.executable, str(script), str(result), str(options.longer)]
 
     def took() -> _Took:
         return _Took(*map(float, result.read_text().split()))
 
     def plain() -> _Took:
-        subprocess.run([sys.executable, str(script), str(result)], env=environment, check=True, start_new_session=True)
+        subprocess.run(command, env=environment, check=True, start_new_session=True)
         return took()
 
     def probed() -> _Took:
         out = folder / f"run-{len(sizes)}"
         began, used = time.monotonic(), time.process_time()
-        watch([sys.executable, str(script), str(result)], WatchOptions(out=out, env=environment, stdin_null=True))
+        watch(command, WatchOptions(out=out, env=environment, stdin_null=True))
         lasted_s = time.monotonic() - began
         shares.append((time.process_time() - used) / lasted_s)
         # Flight files have their full size from the start; the rest grows with time.
@@ -180,7 +187,7 @@ def _measure(folder: Path, name: str, body: str, pairs: int, checksums: str) -> 
         return took()
 
     without, ratios, cpu_ratios = [], [], []
-    for number in range(pairs):
+    for number in range(options.pairs):
         one, other = _in_turn(plain, probed, number % 2 == 1)
         without.append(one.wall_s)
         ratios.append(one.wall_s / other.wall_s)

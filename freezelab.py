@@ -67,6 +67,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         "  freezelab matrix matrix.toml\n"
         "  freezelab report runs/20261124-120000\n"
         "  freezelab audit model_300k.zip --against model_201k.zip\n"
+        "  freezelab extend model_201k.zip --to 300000 --env mypkg.envs:MyEnv\n"
         "  freezelab doctor --env ~/venvs/training\n"
         "  freezelab remedies\n"
         "  freezelab cases run --vary 3\n"

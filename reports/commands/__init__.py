@@ -1,7 +1,7 @@
 """
 The command line, one file per command: each parses, calls and prints. A new one is added to ``NAMES``.
 
-This is the only part of ``reports`` that may import ``repro``: for the training program's options, the catalogue and
+This is the only part of ``reports`` that may import ``repro``: for the training program's options, the catalogue, and
 the audit of checkpoints.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from reports.commands.interface import Commands
 
-NAMES = ("run", "attach", "matrix", "bisect", "report", "audit", "doctor", "remedies", "cases", "envs")
+NAMES = ("run", "attach", "matrix", "bisect", "report", "audit", "extend", "doctor", "remedies", "cases", "envs")
 """In the order of the help. Each is a module here, whose ``add`` adds the command and what belongs to it."""
 OF_MATRIX = ("matrix status", "matrix export")
 """Commands of two words."""

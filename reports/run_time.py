@@ -109,4 +109,5 @@ def _share(diagnosis: Diagnosis, seconds: float) -> str:
 def _profiles(diagnosis: Diagnosis) -> Iterator[str]:
     found = [md.code(path) for path in diagnosis.artifacts.values() if path.endswith(".speedscope.json")]
     if found:
-        yield f"All samples are in {wording.listed(found)}, beside this report: drop it on <{_SPEEDSCOPE}>."
+        which = "it" if len(found) == 1 else "one of them"
+        yield f"All samples are in {wording.listed(found)}, beside this report: drop {which} on <{_SPEEDSCOPE}>."

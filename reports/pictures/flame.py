@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from probes import code
 from probes.stacks import Frame
-from reports import whose
+from reports import whose, wording
 from reports.pictures.canvas import FONT_SIZE, Canvas, Picture
 from reports.pictures.palette import CODE
 
@@ -29,11 +29,12 @@ class _Call:
     inner: dict[tuple[str, str], _Call] = field(default_factory=dict)
 
 
-def flame_graph(name: str, samples: Sequence[Sequence[Frame]], title: str = "Flame graph") -> Picture | None:
+def flame_graph(name: str, samples: Sequence[Sequence[Frame]], source: str = "") -> Picture | None:
     """
     Draws a flame graph, after Brendan Gregg (https://www.brendangregg.com/flamegraphs.html), upside down.
 
     :param samples: stacks, outermost call first.
+    :param source: the name of the profile, where there are several.
     :return: None if there is no sample with a frame in it.
     """
     stacks = [stack for stack in samples if stack]
@@ -43,8 +44,8 @@ def flame_graph(name: str, samples: Sequence[Sequence[Frame]], title: str = "Fla
     common, top = _common(root, len(stacks))
     rows = [item for item in _laid_out(top, len(stacks)) if item.depth < _MAX_DEPTH]
     depth = max((item.depth for item in rows), default=0) + 1
-    canvas = Canvas(name, title, _WIDTH, _TOP + depth * _ROW + 14)
-    _legend(canvas, len(stacks), common)
+    canvas = Canvas(name, f"Flame graph of {source}" if source else "Flame graph", _WIDTH, _TOP + depth * _ROW + 14)
+    _legend(canvas, source, len(stacks), common)
     for item in rows:
         _draw(canvas, item, len(stacks))
     return canvas.finish(_told(stacks))
@@ -101,14 +102,16 @@ def _draw(canvas: Canvas, item: _Item, total: int) -> None:
     canvas.text(item.x + 4, y + FONT_SIZE + 1, f"{frame.function}  {place}", "black", room=item.width - 8)
 
 
-def _legend(canvas: Canvas, total: int, common: int) -> None:
+def _legend(canvas: Canvas, source: str, total: int, common: int) -> None:
     x = _MARGIN
     for kind, says in _LEGEND:
         canvas.rectangle(x, 8, 12, 12, "cell", fill=CODE[kind])
         canvas.text(x + 17, 18, says, "dim")
         x += 34 + 6.4 * len(says)
-    hidden = f"; {common} outer calls, common to all, are left out" if common else ""
-    canvas.text(_WIDTH - _MARGIN, 18, f"{total} samples{hidden}", "dim", anchor="end", room=_WIDTH - x - _MARGIN)
+    hidden = f", without {common} outer calls of all" if common else ""
+    says = f"{source}: " if source else ""
+    says += f"{wording.count(total, 'sample')}{hidden}"
+    canvas.text(_WIDTH - _MARGIN, 18, says, "dim", anchor="end", room=_WIDTH - x - _MARGIN)
 
 
 def _told(stacks: Sequence[Sequence[Frame]]) -> str:
@@ -118,4 +121,4 @@ def _told(stacks: Sequence[Sequence[Frame]]) -> str:
             counts[key] = counts.get(key, 0) + 1
     first = sorted(counts.items(), key=lambda row: -row[1])[:_MAX_TOLD]
     told = ", ".join(f"{function} ({place}) in {number / len(stacks):.0%}" for (function, place), number in first)
-    return f"Flame graph of {len(stacks)} samples. Most often among the innermost six calls: {told}."
+    return f"Flame graph of {wording.count(len(stacks), 'sample')}. Most often among the innermost six calls: {told}."

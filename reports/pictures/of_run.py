@@ -42,7 +42,7 @@ def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
             if sampled
             else []
         )
-        drawn = flame_graph(f"diagnosis-flame-{number}", stacks, f"Flame graph {number}")
+        drawn = flame_graph(f"diagnosis-flame-{number}", stacks, path.name.removesuffix(".speedscope.json"))
         if drawn:
             flames.append(drawn)
     past = history(folder, diagnosis)

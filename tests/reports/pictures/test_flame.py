@@ -32,8 +32,15 @@ def test_outer_calls_that_all_samples_share_are_left_out_and_counted() -> None:
     outer = [Frame(f"outer{number}", "/home/me/train.py", number) for number in range(20)]
     drawn = flame_graph("f", [[*outer, TRAIN, FORWARD], [*outer, TRAIN, OTHER]])
     assert drawn is not None
-    assert "20 outer calls, common to all, are left out" in drawn.svg
+    assert "2 samples, without 20 outer calls of all" in drawn.svg
     assert "outer3" not in drawn.svg
+
+
+def test_several_profiles_are_told_apart() -> None:
+    drawn = flame_graph("f", [[OURS, TRAIN]], "profile-2")
+    assert drawn is not None
+    assert drawn.title == "Flame graph of profile-2"
+    assert "profile-2: 1 sample" in drawn.svg
 
 
 def test_recursion_is_cut_at_a_depth_that_can_be_looked_at() -> None:

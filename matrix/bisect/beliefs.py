@@ -103,8 +103,10 @@ class Beliefs:
         freeze = inside_sums(known.rise) + known.base
         if (none := float(known.probabilities[0])) >= _DOUBTED:
             caused = (freeze - none * known.flat_rate) / max(1 - none, 1e-12)
-            return entropy(freeze) - none * entropy(np.asarray(known.flat_rate)) - (1 - none) * entropy(caused)
-        return entropy(freeze) - inside_sums(known.noise_rise) - known.noise_base
+            noise = none * entropy(np.asarray(known.flat_rate)) + (1 - none) * entropy(caused)
+        else:
+            noise = inside_sums(known.noise_rise) + known.noise_base
+        return np.maximum(0, entropy(freeze) - noise)
 
     def _worked_out(self) -> _Known:
         if self._known is None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from matrix.designs.rates import Floats
 
+LEAST_INFORMATION = 1e-4
+"""In nats; a candidate that tells less tells nothing."""
 _NEARLY = 0.8
 """Part of the most information that counts as nearly as much."""
 _MOST_PRICED = 64

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from matrix.bisect.choice import free
 from matrix.bisect.groups import Changes, Groups
-from matrix.bisect.priors import THRESHOLD_BEFORE_PROOF
+from matrix.bisect.priors import THRESHOLD
 from matrix.plan.parameters import Level
 
 
@@ -23,7 +23,7 @@ class Factors(Groups):
         together: Iterable[Collection[str]] = (),
         cost_s: Callable[[Changes], float] = free,
         signature: str | None = None,
-        threshold: float = THRESHOLD_BEFORE_PROOF,
+        threshold: float = THRESHOLD,
     ) -> None:
         """
         :param good: level of each factor in the cell that passes.

@@ -2,50 +2,39 @@
 The few changes, of many between a good and a bad end, that together bring the freeze.
 
 Adaptive group testing (Dorfman 1943; for noisy tests and conjunctions of Bayesian form) in three steps. *Search*: a
-posterior over all small sets of changes; the next candidate is the prefix of some order of the changes whose outcome
-tells most. *Proof*: the set alone freezes; all without it does not; no set with one change less does. Where that
-contradicts the posterior (a larger set, two culprits, changes that undo each other), *descent*: prefix binary search
-from the smallest set that froze, which ends in a proven set whatever the outcomes are.
+posterior over all small sets of changes; the next candidate is one whose outcome tells most of it. *Proof*: the set
+alone freezes; all without it does not; no set with one change less does. Where that contradicts the posterior (a
+larger set, two culprits, changes that undo each other), *descent*: prefix binary search from the smallest set that
+froze, which ends in a proven set whatever the outcomes are.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from matrix.bisect.beliefs import Beliefs, Flags, chance_inside
+from matrix.bisect.beliefs import Beliefs, chance_inside
 from matrix.bisect.certificate import Pair
-from matrix.bisect.choice import cheapest, free
+from matrix.bisect.choice import LEAST_INFORMATION, cheapest, free
 from matrix.bisect.interface import Bisector, Conclusion, Suggestion
 from matrix.bisect.prefix import least_set
-from matrix.bisect.priors import THRESHOLD_BEFORE_PROOF
+from matrix.bisect.priors import THRESHOLD, THRESHOLD_OF_ANSWERS
 from matrix.bisect.proof import Step, proof_of
 from matrix.bisect.questions import Asking, Search
-from matrix.bisect.subsets import Culprits
+from matrix.bisect.set_beliefs import SetBeliefs
 from matrix.bisect.units import units_of
 from matrix.designs.rates import Floats
 
 Changes = tuple[str, ...]
 """A candidate: the changes that are made, in the order in which they were given; all others are as on the good end."""
 
-_FEW = 8
-"""Units of which all sets are weighed as candidates; of more, prefixes of some orders are."""
-_ORDERS = 12
-"""Orders whose prefixes are weighed, for each suggestion."""
-_KEPT = 3
-"""The best prefixes of each order that are."""
-_WEIGHED = 0.95
-"""Candidates are chosen for the sets that have this probability between them: of many unlikely ones, few matter."""
 _LIKELY = 0.6
 """Probability at which a culprit that no run contradicts is put to the proof."""
 _BONUS = 1.1
 """What a candidate of the proof is worth beside what it tells: it needs to be run in any case."""
-_LEAST_INFORMATION = 1e-4
-"""In nats; a candidate that tells less tells nothing."""
+_DRAWS, _SEEDS_APART = 5, 100_000
+"""Times that candidates are drawn anew where none of them can be tried, as locks often can't be mixed."""
 _PATIENCE = (60, 6)
 """Runs after which a posterior that does not settle is left for the descent: so many, and for each unit so many."""
 _PASSES = 0.05
@@ -68,7 +57,7 @@ class Groups(Bisector[Changes]):
         together: Iterable[Collection[str]] = (),
         cost_s: Callable[[Changes], float] = free,
         signature: str | None = None,
-        threshold: float = THRESHOLD_BEFORE_PROOF,
+        threshold: float = THRESHOLD,
     ) -> None:
         """
         :param changes: different names; with none of them the good end, with all the bad end.
@@ -107,7 +96,7 @@ class Groups(Bisector[Changes]):
             made, information = self._open()
             at = cheapest(information, free if self._cost_s is free else lambda at: self._cost_s(made[at]))
             return Suggestion(made[at], f"{information[at] / np.log(2):.2f} bits expected")
-        for step in proof_of(self._best(), len(self.units)):
+        for step in self._proof():
             if self._verdict(step) is None:
                 return Suggestion(self._made(step.made), self._words(step))
         return None
@@ -127,16 +116,15 @@ class Groups(Bisector[Changes]):
             if self._descent.found is None:
                 return None
             return self._concluded(frozenset(self._descent.found), 1 - self._descent.doubt(self))
-        best = self._best()
-        if self.settled is None or any(self._verdict(step) is None for step in proof_of(best, len(self.units))):
+        if self.settled is None or any(self._verdict(step) is None for step in self._proof()):
             return None
-        return self._concluded(best, float(self._beliefs.probabilities.max()))
+        return self._concluded(self._sets.best, self._sets.probability)
 
     @property
     def settled(self) -> Changes | None:
         """The set whose probability has reached the threshold, proven or not; None as long as none has."""
-        reached = float(self._beliefs.probabilities.max()) >= self.threshold
-        return self._made(self._best()) if reached else None
+        reached = self._sets.probability >= self.threshold
+        return self._made(self._sets.best) if reached else None
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -156,61 +144,30 @@ class Groups(Bisector[Changes]):
 
     # Search.
 
-    def _best(self) -> frozenset[int]:
-        return self._culprits.of(int(np.argmax(self._beliefs.probabilities)))
-
     def _open(self) -> tuple[list[Changes], Floats]:
         """Candidates that can be tried, and what they tell, in nats."""
         if self._weighed is None:
-            count = len(self.units)
-            found = self._every() if count <= _FEW else self._prefixes()
-            steps = [step.made for step in proof_of(self._best(), count)]
-            found.update((made, _BONUS * told) for made, told in self._told(steps).items())
-            best = int(np.argmax(self._beliefs.probabilities))
-            if self._beliefs.probabilities[best] >= _LIKELY and self._beliefs.contradicted[best] == 0:
-                # The proof's runs are needed in any case, and may settle it as well as any others.
-                untried = [made for made in steps if not self._tried(made) and found[made] > _LEAST_INFORMATION]
-                found = {made: found[made] for made in untried} or found
-            candidates = {self._made(made): information for made, information in found.items()}
-            self._weighed = {each: told for each, told in candidates.items() if each not in self.excluded}
+            self._weighed = {}
+            for draw in range(_DRAWS):
+                self._weighed = self._drawn(len(self.observations) + draw * _SEEDS_APART)
+                if any(told > LEAST_INFORMATION for told in self._weighed.values()):
+                    break
         return list(self._weighed), np.array(list(self._weighed.values()))
 
-    def _every(self) -> dict[frozenset[int], float]:
-        """What each set of few units tells."""
-        units = range(len(self.units))
-        sizes = range(len(units) + 1)
-        return self._told([frozenset(made) for size in sizes for made in itertools.combinations(units, size)])
+    def _drawn(self, seed: int) -> dict[Changes, float]:
+        found = self._sets.candidates(seed)
+        steps = [step.made for step in self._proof()]
+        found.update((made, _BONUS * told) for made, told in self._sets.information(steps).items())
+        if self._sets.probability >= _LIKELY and not self._sets.contradicted:
+            # The proof's runs are needed in any case, and may settle it as well as any others.
+            untried = [made for made in steps if not self._tried(made) and found[made] > LEAST_INFORMATION]
+            found = {made: found[made] for made in untried} or found
+        candidates = {self._made(made): information for made, information in found.items()}
+        return {each: told for each, told in candidates.items() if each not in self.excluded}
 
-    def _prefixes(self) -> dict[frozenset[int], float]:
-        """What some prefixes of some orders of the units tell."""
-        count = len(self.units)
-        probabilities = self._beliefs.probabilities
-        guilt = self._culprits.guilt(probabilities)
-        falling = np.argsort(-probabilities, kind="stable")
-        few = 1 + int(np.searchsorted(np.cumsum(probabilities[falling]), _WEIGHED))
-        likely = np.sort(falling[:few])
-        random = np.random.default_rng(len(self.observations))
-        # The more guilty a change, the earlier, likely: what is innocent is left out of most candidates.
-        keys = random.exponential(size=(_ORDERS, count)) / (guilt + 0.02 / count)
-        keys[0] = -guilt
-        found: dict[frozenset[int], float] = {}
-        for order in np.argsort(keys, axis=1, kind="stable"):
-            shortest = self._culprits.prefixes(order, likely)
-            information = self._beliefs.information(partial(_by_prefix, shortest, likely, count))
-            for length in np.argsort(-information, kind="stable")[:_KEPT]:
-                found.setdefault(frozenset(order[:length].tolist()), float(information[length]))
-        return found
-
-    def _told(self, candidates: Sequence[frozenset[int]]) -> dict[frozenset[int], float]:
-        """What each of these candidates tells."""
-        inside = np.array([self._inside(made) for made in candidates], dtype=np.float64)
-        information = self._beliefs.information(lambda weights: np.asarray(inside @ weights))
-        return dict(zip(candidates, information.tolist(), strict=True))
-
-    def _inside(self, made: frozenset[int]) -> Flags:
-        if made not in self._contains:
-            self._contains[made] = self._culprits.inside(made)
-        return self._contains[made]
+    def _proof(self) -> list[Step]:
+        """Of the most probable set."""
+        return proof_of(self._sets.best, len(self.units))
 
     # Proof.
 
@@ -241,12 +198,12 @@ class Groups(Bisector[Changes]):
     def _chance(self, step: Step) -> float:
         """Probability that a candidate freezes as the culprit does, by its own runs."""
         freezes, passes = {True: 0, False: 0}, {True: 0, False: 0}
-        for made, runs in self._tallies.items():
+        for made, runs in self._sets.tallies.items():
             if made != step.made:
                 freezes[step.culprit <= made] += runs[0]
                 passes[step.culprit <= made] += runs[1]
         return chance_inside(
-            self._tallies[step.made],
+            self._sets.tallies[step.made],
             (freezes[True], passes[True]),
             (freezes[False], passes[False]),
             1 - _DOUBT if step.freezes else _DOUBT,
@@ -275,7 +232,7 @@ class Groups(Bisector[Changes]):
 
     def _least(self) -> Search[Changes, tuple[int, ...]]:
         everything = frozenset(range(len(self.units)))
-        start = self._frozen
+        start = self._sets.frozen
         if not (yield self._made(start)):
             if start == everything or not (yield self._made(everything)):
                 return ()
@@ -290,9 +247,7 @@ class Groups(Bisector[Changes]):
         return Conclusion(self._made(culprit), probability, unresolved=tuple(stuck))
 
     def _most_probable(self) -> list[tuple[tuple[str, ...], float]]:
-        probabilities = self._beliefs.probabilities
-        order = np.argsort(-probabilities, kind="stable")[:_LISTED]
-        return [(self._made(self._culprits.of(int(at))), float(probabilities[at])) for at in order]
+        return [(self._made(each), probability) for each, probability in self._sets.most_probable(_LISTED)]
 
     def _made(self, units: Iterable[int]) -> Changes:
         made = {name for at in units for name in self.units[at]}
@@ -307,46 +262,24 @@ class Groups(Bisector[Changes]):
 
     def _restart(self) -> None:
         self._descent: Asking[Changes, tuple[int, ...]] | None = None
-        self._tallies: dict[frozenset[int], tuple[int, int]] = {}
-        self._frozen = frozenset(range(len(self.units)))
-        self._weigh()
-
-    def _weigh(self) -> None:
-        """Begins the posterior anew, over sets that suit what froze."""
+        self._sets = SetBeliefs(len(self.units))
         self._weighed = None
-        self._culprits = Culprits(len(self.units), self._frozen)
-        self._contains: dict[frozenset[int], Flags] = {}
-        self._beliefs = Beliefs(self._culprits.prior)
-        for made, (freezes, passes) in self._tallies.items():
-            self._beliefs.tell(self._inside(made), freezes, passes)
 
     def _absorb(self, candidate: Changes, frozen: bool) -> None:
-        made = frozenset(self._unit[name] for name in candidate)
-        freezes, passes = self._tallies.get(made, (0, 0))
-        self._tallies[made] = (freezes + frozen, passes + (not frozen))
-        if frozen and made and len(made) < len(self._frozen):
-            self._frozen = made
-            self._weigh()
-        else:
-            self._beliefs.tell(self._inside(made), int(frozen), int(not frozen))
+        self._sets.tell(frozenset(self._unit[name] for name in candidate), frozen)
 
     def _consider(self) -> None:
         self._weighed = None
         if self._descent is None and self._lost():
-            self._descent = Asking(self._least(), self.threshold)
+            self._descent = Asking(self._least(), max(self.threshold, THRESHOLD_OF_ANSWERS))
         if self._descent is not None:
             self._descent.go_on(self)
 
     def _lost(self) -> bool:
         """Whether the posterior leads nowhere."""
         if self.settled is not None:
-            return any(self._verdict(step) is False for step in proof_of(self._best(), len(self.units)))
+            return any(self._verdict(step) is False for step in self._proof())
         most, for_each = _PATIENCE
         if len(self.observations) > most + for_each * len(self.units):
             return True
-        return not (self._open()[1] > _LEAST_INFORMATION).any()
-
-
-def _by_prefix(shortest: NDArray[np.int64], likely: NDArray[np.intp], changes: int, weights: Floats) -> Floats:
-    """Sums over the likely sets that a prefix contains, for each length from 0."""
-    return np.cumsum(np.bincount(shortest, weights[likely], minlength=changes + 1))
+        return not (self._open()[1] > LEAST_INFORMATION).any()

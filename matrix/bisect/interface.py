@@ -40,6 +40,7 @@ class Conclusion:
     caused by what was varied, or the environment drifted since.
     """
     probability: float
+    """To be stated: of the culprit, or of it and its alternatives; at least so often the like is right."""
     alternatives: tuple[tuple[str, ...], ...] = ()
     """Other culprits that no candidate that can be tried tells from it."""
     unresolved: tuple[str, ...] = ()
@@ -71,11 +72,11 @@ class Bisector(ABC, Generic[Candidate]):
         """
         :param signature: of the freeze that is sought; without it that of the first freeze seen. Any other freeze
             counts as another failure.
-        :param threshold: probability that a conclusion needs, between 0.5 and 1.
+        :param threshold: confidence that a conclusion needs, between 0.5 and 1.
         :raises ValueError: the threshold is out of range.
         """
         if not 0.5 <= threshold < 1:
-            raise ValueError(f"the threshold {threshold} is not between 0.5 and 1; 0.97 is usual")
+            raise ValueError(f"the threshold {threshold} is not between 0.5 and 1; {THRESHOLD} is usual")
         self.threshold = threshold
         self._given_signature = signature
         self._observations: list[Observation[Candidate]] = []

@@ -14,9 +14,9 @@ import numpy as np
 
 from matrix.bisect.beliefs import Beliefs
 from matrix.bisect.certificate import Pair
-from matrix.bisect.choice import cheapest, free
+from matrix.bisect.choice import LEAST_INFORMATION, cheapest, free
 from matrix.bisect.interface import Bisector, Conclusion, Suggestion
-from matrix.bisect.priors import NO_CULPRIT, THRESHOLD
+from matrix.bisect.priors import NO_CULPRIT, THRESHOLD, stated
 from matrix.designs.rates import Floats
 
 
@@ -56,7 +56,7 @@ class Linear(Bisector[str]):
             return None
         information = self._beliefs.information(_at_or_before)
         open_items = [at for at, item in enumerate(self.items) if item not in self.excluded]
-        if not open_items:
+        if not open_items or information[open_items].max() < LEAST_INFORMATION:
             return None
         best = cheapest(information[open_items], lambda at: self._cost_s(self.items[open_items[at]]))
         at = open_items[best]
@@ -75,12 +75,13 @@ class Linear(Bisector[str]):
     def conclusion(self) -> Conclusion | None:
         """The first bad item; its alternatives are the items that could not be told from it."""
         names, probability = self.posterior[0]
-        if probability < self.threshold:
+        confidence = stated(probability)
+        if confidence < self.threshold:
             return None
         if not names:
-            return Conclusion((), probability)
+            return Conclusion((), confidence)
         stuck = tuple(item for item in names[:-1] if item in self.excluded)
-        return Conclusion(names[-1:], probability, tuple((name,) for name in names[:-1]), stuck)
+        return Conclusion(names[-1:], confidence, tuple((name,) for name in names[:-1]), stuck)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from matrix.bisect.beliefs import chance_inside
 from matrix.bisect.interface import Bisector, Suggestion
 from matrix.bisect.observations import Candidate
-from matrix.bisect.priors import THRESHOLD
+from matrix.bisect.priors import THRESHOLD_OF_ANSWERS
 
 Found = TypeVar("Found")
 Search = Generator[Candidate, bool, Found]
@@ -84,7 +84,7 @@ class Asking(Generic[Candidate, Found]):
 class Questioner(Bisector[Candidate], Generic[Candidate, Found]):
     """A bisector that is a search of this kind, and nothing else."""
 
-    def __init__(self, *, signature: str | None = None, threshold: float = THRESHOLD) -> None:
+    def __init__(self, *, signature: str | None = None, threshold: float = THRESHOLD_OF_ANSWERS) -> None:
         super().__init__(signature=signature, threshold=threshold)
         self._restart()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from matrix.bisect.certificate import Pair
 from matrix.bisect.interface import Conclusion
-from matrix.bisect.priors import THRESHOLD
+from matrix.bisect.priors import THRESHOLD_OF_ANSWERS
 from matrix.bisect.questions import Questioner, Search
 
 Value = Any
@@ -112,7 +112,7 @@ class Shrink(Questioner[Configuration, Configuration]):
         how: Mapping[str, Shrinkable],
         *,
         signature: str | None = None,
-        threshold: float = THRESHOLD,
+        threshold: float = THRESHOLD_OF_ANSWERS,
     ) -> None:
         """
         :param configuration: name to value; it is known to freeze.

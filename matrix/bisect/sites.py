@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from matrix.bisect.certificate import Pair
 from matrix.bisect.interface import Conclusion
 from matrix.bisect.prefix import least_set
-from matrix.bisect.priors import THRESHOLD
+from matrix.bisect.priors import THRESHOLD_OF_ANSWERS
 from matrix.bisect.questions import Questioner, Search
 
 Sites = tuple[str, ...]
@@ -55,7 +55,9 @@ class SiteSearch(Questioner[Sites, "tuple[Sites, ...]"]):
 
     kind = "sites"
 
-    def __init__(self, sites: Sequence[str], *, signature: str | None = None, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self, sites: Sequence[str], *, signature: str | None = None, threshold: float = THRESHOLD_OF_ANSWERS
+    ) -> None:
         """
         :param sites: different names.
         :raises ValueError: there is none, or one is there twice, or two have the same hash.

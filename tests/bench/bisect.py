@@ -25,19 +25,22 @@ import numpy as np
 
 from matrix.bisect import Bisector, Groups, Linear, Observation, Outcome, SiteSearch
 from matrix.bisect.beliefs import entropy
-from matrix.bisect.priors import NO_CULPRIT, RATES, THRESHOLD, THRESHOLD_BEFORE_PROOF
+from matrix.bisect.priors import NO_CULPRIT, RATES, THRESHOLD, stated
 from matrix.designs.rates import Floats
 
 _SEED = 20_261_126
 _VERSIONS = 32
-_STATED = (0.9, 0.95, THRESHOLD, 0.99)
+_STATED = (0.7, 0.8, 0.9, THRESHOLD, 0.97)
+"""Confidences at which a search may end."""
 _BUDGET = 60
 """Runs within which "no culprit" is to be said."""
 _MOST = 300
 _SWEPT = 24
 """Runs of each end that a sweep did already."""
 _PEER_THRESHOLD = 0.95
-"""At which git-bayesect stops, by its own advice."""
+"""Posterior probability at which git-bayesect stops."""
+_TOLD_THRESHOLD = 0.97
+"""And searches that are told what nobody knows."""
 _WANTED_RIGHT = 0.97
 
 World = tuple[float, float]
@@ -124,7 +127,7 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
 
 def _print_calibration(simulate: Simulate, seen: dict[World, list[list[Ending]]]) -> None:
     print(f"\ncalibration, {_VERSIONS} versions: share right when stopped at a stated confidence")
-    _heads("rates", tuple(f"{stated:.0%}" for stated in _STATED))
+    _heads("rates", tuple(f"{confidence:.0%}" for confidence in _STATED))
     drawn = simulate(partial(_versions, None, swept=0))
     _row("drawn from the prior", tuple(f"{_share(each[at] for each in drawn):.1%}" for at in range(len(_STATED))))
     for world in [*_TABLE, *_OTHERS]:
@@ -168,9 +171,7 @@ def _print_sets(simulate: Simulate) -> None:
         _, known = zip(*simulate(partial(_sets, changes, guilty, world, swept=_SWEPT)), strict=True)
         plain = simulate(partial(_ddmin, changes, guilty, world))
         _row(f"{guilty} of {changes}, {_name(world)}", (f"{asked or '-'}", *map(_of, (ours, before, known, plain))))
-    print(
-        f"stopped at {THRESHOLD_BEFORE_PROOF:.0%} and proven; ddmin: one run each, and it proves nothing of the bad end"
-    )
+    print(f"stopped at {THRESHOLD:.0%} and proven; ddmin: one run each, and it proves nothing of the bad end")
 
 
 def _print_sites(simulate: Simulate) -> None:
@@ -201,10 +202,10 @@ def _of(endings: Iterable[Ending]) -> str:
 
 
 def _at_wanted(endings: Sequence[Sequence[Ending]]) -> str:
-    for at, stated in enumerate(_STATED):
+    for at, confidence in enumerate(_STATED):
         if _share(each[at] for each in endings) >= _WANTED_RIGHT:
-            return f"{statistics.mean(each[at].runs for each in endings):.1f} [{stated:.0%}]"
-    return "more than 99 %"
+            return f"{statistics.mean(each[at].runs for each in endings):.1f} [{confidence:.0%}]"
+    return f"> {_STATED[-1]:.0%}"
 
 
 def _simulate(pool: ProcessPoolExecutor, repeats: int, search: Callable[[int], Any]) -> list[Any]:
@@ -256,7 +257,7 @@ def _versions(world: World | None, repeat: int, *, swept: int, budget: int = _MO
     runs = 0
     while True:
         culprit_now, probability = bisector.posterior[0]
-        while len(endings) < len(_STATED) and probability >= _STATED[len(endings)]:
+        while len(endings) < len(_STATED) and stated(probability) >= _STATED[len(endings)]:
             endings.append(Ending(runs, culprit_now == expected, culprit_now == expected))
         if len(endings) == len(_STATED):
             return endings
@@ -366,7 +367,7 @@ def _informed(pairs: tuple[World, ...], world: World, repeat: int) -> Ending:
     chances: Floats = np.full(rates.shape[1:], 1 / rates[0].size)
     for runs in range(_MOST):
         of_culprit = chances.sum(axis=1)
-        if of_culprit.max() >= THRESHOLD:
+        if of_culprit.max() >= _TOLD_THRESHOLD:
             return Ending(runs, int(of_culprit.argmax()) + 1 == culprit)
         joint = np.einsum("iep,ep->ie", rates, chances)
         noise = entropy(joint / np.maximum(of_culprit, 1e-300)) @ of_culprit

@@ -196,3 +196,17 @@ def test_candidates_that_are_none_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             groups.tell(Observation(candidate, Outcome.PASS))
+
+
+def test_many_candidates_that_cannot_be_tried_are_no_reason_to_give_up_the_posterior() -> None:
+    names = [f"package{at}" for at in range(20)]
+
+    def outcome(made: Changes) -> Outcome | None:
+        # Half of all mixtures: those in which one package is not of the same end as another.
+        return Outcome.UNRESOLVED if ("package3" in made) != ("package11" in made) else None
+
+    groups = Groups(names)
+    run(groups, needs("package7", "package16"), outcome=outcome)
+    assert groups.conclusion is not None
+    assert groups.conclusion.culprit == ("package7", "package16")
+    proves(groups, {"package7", "package16"})

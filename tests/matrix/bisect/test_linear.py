@@ -134,3 +134,15 @@ def test_the_certificate_names_both_directions_and_the_cost() -> None:
 def test_lists_that_are_none_are_refused(items: list[str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Linear(items)
+
+
+@settings(max_examples=25, deadline=None)
+@given(stuck=st.sets(st.sampled_from(ITEMS), min_size=8), first_bad=st.sampled_from(ITEMS[1:]))
+def test_a_search_ends_whatever_cannot_be_tried(stuck: set[str], first_bad: str) -> None:
+    bisector = Linear(ITEMS)
+    bisector.replay([Observation(item, Outcome.UNRESOLVED) for item in sorted(stuck)])
+    assert run(bisector, from_on(first_bad), most=150) < 150
+    conclusion = bisector.conclusion
+    if conclusion is not None and conclusion.found:
+        assert (first_bad,) in {conclusion.culprit, *conclusion.alternatives}
+        assert set(conclusion.unresolved) <= stuck

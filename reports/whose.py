@@ -8,6 +8,8 @@ from probes import code
 
 Owner = Literal["user", "library", "engine"]
 _AGENT = "/probes/agent/"
+_TYPED = "<string>"
+"""What ``python -c`` was given."""
 
 
 def is_ours(file: str) -> bool:
@@ -17,6 +19,8 @@ def is_ours(file: str) -> bool:
 
 def owner(file: str) -> Owner:
     """The user's own code, a library's, or the engine room's: torch, numpy, Python itself, native code."""
+    if file == _TYPED:
+        return "user"
     if code.is_engine(file):
         return "engine"
     return "library" if code.library(file) else "user"

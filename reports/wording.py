@@ -21,6 +21,8 @@ def seconds(value: float | None) -> str:
     """``15.6 s``, ``0.42 s``, ``3 ms``, ``40 µs``; an em dash for unknown."""
     if value is None:
         return "—"
+    if value == 0:
+        return "0 s"
     if value >= 10:
         return f"{value:.1f} s"
     if value >= 0.1:

@@ -35,9 +35,9 @@ def timeline(name: str, past: History, title: str = "What the run did over time"
     """
     Draws a lane for each phase, the step count, events and processor time below, and marks suspicion and verdict.
 
-    :return: None if nothing is known of the run but how long it took.
+    :return: None if no phase and no step is known: how busy the processor was makes no picture of a run.
     """
-    if past.lasted_s <= 0 or not (past.spans or past.readings):
+    if past.lasted_s <= 0 or not (past.spans or any(item.step is not None for item in past.readings)):
         return None
     lanes = sorted(
         {span.phase for span in past.spans}, key=lambda phase: (_ORDER.index(phase) if phase in _ORDER else 99, phase)

@@ -51,6 +51,11 @@ def test_what_explains_something_comes_before_the_folds_wherever_it_was_found() 
     assert len(folds) == 2
 
 
+def test_what_was_given_to_python_as_a_string_is_the_users() -> None:
+    first, _ = run_stacks.stacks(stood([["wait_for_lock", "<string>", 4]]))
+    assert ">> wait_for_lock  <string>:4" in first
+
+
 def test_a_very_deep_stack_says_how_much_is_left_out() -> None:
     deep: list[list[object]] = [["again", "/home/me/train.py", 1]] * 5000
     *_, whole = run_stacks.stacks(stood(deep))

@@ -46,6 +46,8 @@ def test_a_step_count_that_moves_stands_nowhere() -> None:
 def test_a_run_of_which_nothing_is_known_has_no_timeline() -> None:
     assert timeline("t", History(10.0, (), (), None, "healthy")) is None
     assert timeline("t", History(0.0, (), readings([1, 2]), None, "healthy")) is None
+    busy = (Reading(0.0, None, 0, None, None), Reading(1.0, None, 0, 1.0, None))
+    assert timeline("t", History(1.0, (), busy, None, "spin")) is None
 
 
 def test_a_day_of_readings_stays_small() -> None:

@@ -64,7 +64,7 @@ def _sweeps(before: Path, after: Path) -> str:
     first, second = stored.sweep(before), stored.sweep(after)
     was, now = facts.of_sweep(first, before), facts.of_sweep(second, after)
     return text.of_sweeps(
-        compare_trials(trials.endings(first, before), trials.endings(second, after)),
+        compare_trials(trials.relabelled(first, second, trials.endings(first, before)), trials.endings(second, after)),
         before,
         after,
         facts.factor_changes(was, now),

@@ -14,12 +14,14 @@ from reports.comparing.times import Ratio, Times
 from reports.comparing.trials import Ending, TrialChange, TrialChanges
 
 _MAX_ROWS = 20
+_MAX_NAMES = 8
 _NOTABLE_RATIO = 1.15
 """A phase that takes up to so many times as long on average, or as little, is not told."""
 _LEAST_PHASE_S = 1e-4
 """On average: what is shorter differs from run to run without a reason."""
 _LISTS = (
     ("newly failing", "newly_failing"),
+    ("new, and failing", "new_and_failing"),
     ("failing in another way", "failing_otherwise"),
     ("slower", "slower"),
     ("no longer failing", "no_longer_failing"),
@@ -51,7 +53,7 @@ def of_sweeps(
     """
     lines = [*_heads(before, after), *_lines_of_trials(found)]
     lines += _table("factors", factors)
-    lines += _table("packages", packages)
+    lines += _packages(packages)
     lines += ["", f"machine   {_both(*machines)}"]
     return "\n".join(lines) + "\n"
 
@@ -74,7 +76,7 @@ def of_gate(
     """
     lines = list(_lines_of_trials(found))
     if found.worse and packages:
-        lines += _table("packages", packages)
+        lines += _packages(packages)
     if other_machine is not None:
         lines += ["", f"note      the baseline was measured on another machine: {plain.line(other_machine)}"]
     return "\n".join([*lines, *_what_to_do(found, folder, baseline, factor, folders)]) + "\n"
@@ -124,7 +126,7 @@ def _lines_of_runs(found: RunComparison) -> Iterator[str]:
     else:
         yield f"contents  {plain.line(found.difference)}"
     yield from _phases(found.phases)
-    yield from _table("packages", found.packages, known=bool(one.environment.get("packages")))
+    yield from _packages(found.packages, known=bool(one.environment.get("packages")))
     yield from _table("training", found.settings, known=bool(one.environment.get("training")))
     yield from _table("machine", found.machine)
     if one.command[1:] != two.command[1:]:
@@ -188,6 +190,22 @@ def _table(title: str, rows: Sequence[Change], *, known: bool = True) -> Iterato
         yield f"  {name:{width}}  {_value(row.before)} → {_value(row.after)}"
     if len(rows) > _MAX_ROWS:
         yield f"  … {len(rows) - _MAX_ROWS} more"
+
+
+def _packages(rows: Sequence[Change], *, known: bool = True) -> Iterator[str]:
+    """Versions first; of what only one of them has, the names are enough."""
+    both = [row for row in rows if row.before is not None and row.after is not None]
+    if both or not rows:
+        yield from _table("packages", both, known=known)
+    else:
+        yield from ("", "packages")
+    for title, names in (
+        ("only before", [plain.line(row.name) for row in rows if row.after is None]),
+        ("only after", [plain.line(row.name) for row in rows if row.before is None]),
+    ):
+        if names:
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            yield f"  {title}: {', '.join(names[:_MAX_NAMES])}{more}"
 
 
 def _lines_of_trials(found: TrialChanges) -> Iterator[str]:

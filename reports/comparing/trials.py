@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.analysis.analysis import Analysis
+from matrix.analysis.analysis import Analysis, Result
 from matrix.results.observation import Observation, Outcome
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.verdicts import Verdict
@@ -18,6 +20,7 @@ SURELY = 1.3
 RUN = "run"
 """What a single run is called among the trials of a sweep."""
 _UPDATE = "train"
+_STACK = re.compile(r" · stack [0-9a-f]{8}$")
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,15 @@ class Ending:
         return self.signature or self.verdict or self.outcome
 
     def fails_as(self, other: Ending) -> bool:
-        """Whether both failed in the same way: by their signatures, or by one known cause."""
+        """
+        Whether both failed in the same way: by their signatures, or by one known cause.
+
+        But for the stack: another release of a library may call through another function, and freeze as before.
+        """
         if not self.failed or self.verdict != other.verdict:
             return False
-        return self.signature == other.signature or (self.cause is not None and self.cause == other.cause)
+        alike = _without_stack(self.signature) == _without_stack(other.signature)
+        return alike or (self.cause is not None and self.cause == other.cause)
 
     def pace_against(self, before: Ending) -> float | None:
         """How many times as long an update takes; None if unknown, or if noise may explain it."""
@@ -79,6 +87,8 @@ class TrialChanges:
     """Trials of two sweeps, each in one list at most, but that a slower or faster one may fail as well."""
 
     newly_failing: tuple[TrialChange, ...] = ()
+    new_and_failing: tuple[TrialChange, ...] = ()
+    """Only in the second."""
     failing_otherwise: tuple[TrialChange, ...] = ()
     slower: tuple[TrialChange, ...] = ()
     faster: tuple[TrialChange, ...] = ()
@@ -97,7 +107,7 @@ class TrialChanges:
     @property
     def worse(self) -> tuple[TrialChange, ...]:
         """What a baseline does not let pass."""
-        return (*self.newly_failing, *self.failing_otherwise, *self.slower)
+        return (*self.newly_failing, *self.new_and_failing, *self.failing_otherwise, *self.slower)
 
 
 def ending(observation: Observation, diagnosis: Diagnosis | None = None, cell: str | None = None) -> Ending:
@@ -130,6 +140,17 @@ def endings(analysis: Analysis, folder: Path) -> dict[str, Ending]:
     }
 
 
+def relabelled(before: Analysis, after: Analysis, endings: Mapping[str, Ending]) -> dict[str, Ending]:
+    """
+    The endings of the sweep before, by the labels that the sweep after has for the same settings.
+
+    A label tells what varies: with one more factor in the file, every trial has another one.
+    """
+    labels = {_settings(result): result.trial.label for result in after.results}
+    told = {result.trial.label: labels.get(_settings(result), result.trial.label) for result in before.results}
+    return {told.get(label, label): ending for label, ending in endings.items()}
+
+
 def compare_trials(before: Mapping[str, Ending], after: Mapping[str, Ending], factor: float = SURELY) -> TrialChanges:
     """
     Compares trials by their labels.
@@ -149,6 +170,11 @@ def compare_trials(before: Mapping[str, Ending], after: Mapping[str, Ending], fa
     return TrialChanges(**{name: tuple(items) for name, items in lists.items()}, compared=compared)
 
 
+def _settings(result: Result) -> str:
+    trial = result.trial
+    return json.dumps([dict(trial.cell.levels), trial.seed, trial.repeat], sort_keys=True)
+
+
 _Repeats = Mapping[str, Sequence[Ending]]
 
 
@@ -157,9 +183,10 @@ def _kind(change: TrialChange, before: _Repeats, after: _Repeats) -> str | None:
     one, two = change.before, change.after
     if two is None:
         return "gone"
-    if one is None or not one.ran:
-        new = "new" if one is None else None
-        return _unless(two, before, "newly_failing") if two.failed else new
+    if one is None:
+        return _unless(two, before, "new_and_failing") if two.failed else "new"
+    if not one.ran:
+        return _unless(two, before, "newly_failing") if two.failed else None
     if not two.ran:
         return "not_run"
     if two.failed and not two.fails_as(one):
@@ -190,6 +217,10 @@ def _by_cell(endings: Iterable[Ending]) -> dict[str, list[Ending]]:
         if ending.cell is not None:
             found[ending.cell].append(ending)
     return found
+
+
+def _without_stack(signature: str | None) -> str | None:
+    return None if signature is None else _STACK.sub("", signature)
 
 
 def _diagnosis(folder: Path, observation: Observation) -> Diagnosis | None:

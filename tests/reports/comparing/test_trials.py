@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from matrix.analysis.analysis import Analysis
 from matrix.results.observation import observed
 from reports.comparing.times import Ratio, Times
-from reports.comparing.trials import Ending, TrialChanges, compare_trials, ending, endings
+from reports.comparing.trials import Ending, TrialChanges, compare_trials, ending, endings, relabelled
 from tests.reports.conftest import failed, healthy, slow
 
 Sweep = Callable[..., tuple[Analysis, Path]]
@@ -40,7 +40,8 @@ def lists(found: TrialChanges) -> dict[str, list[str]]:
         (SLOW, SLOW, None),
         (WELL, SLOW, "newly_failing"),
         (SKIPPED, SLOW, "newly_failing"),
-        (None, SLOW, "newly_failing"),
+        (None, SLOW, "new_and_failing"),
+        (DEAD, dataclasses.replace(DEAD, signature="deadlock in train · g · stack 0a1b2c3d"), None),
         (SLOW, DEAD, "failing_otherwise"),
         (SLOW, dataclasses.replace(SLOW, signature="slow-phase in train · renamed"), None),
         (DEAD, dataclasses.replace(DEAD, signature="deadlock in train · h"), "failing_otherwise"),
@@ -98,6 +99,17 @@ def test_trials_of_a_sweep_are_known_by_their_labels(sweep: Sweep) -> None:
     found = endings(analysis, folder)
     assert {label: one.verdict for label, one in found.items()} == {"env=sea": "slow-phase", "env=hill": "healthy"}
     assert found["env=sea"].update == Times(16.0, 16.0, 16.0, 2)  # each, from the run's own folder
+
+
+def test_the_same_settings_are_compared_although_a_factor_was_added(sweep: Sweep) -> None:
+    before, folder = sweep({"env": ("sea",)}, lambda levels: slow())
+    [result] = before.results
+    label = "env=sea adapter=off"
+    cell = dataclasses.replace(result.trial.cell, label=label)
+    after = dataclasses.replace(
+        before, results=(dataclasses.replace(result, trial=dataclasses.replace(result.trial, cell=cell)),)
+    )
+    assert list(relabelled(before, after, endings(before, folder))) == [label]
 
 
 def test_without_the_runs_folders_means_are_compared(sweep: Sweep, tmp_path: Path) -> None:

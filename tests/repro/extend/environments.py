@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -50,3 +54,39 @@ class Unpicklable(Noise):
 
     def __init__(self) -> None:
         self.generator = iter(x for x in range(3))
+
+
+class Slower(Noise):
+    """Every step takes long enough for a process to be killed in it."""
+
+    def step(self, action: Any) -> Any:
+        time.sleep(0.02)
+        return super().step(action)
+
+
+class CrashesOnce(Noise):
+    """Aborts, the first time that it comes so far; a file remembers."""
+
+    steps = 0
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        been_there = Path(os.environ["EXTEND_TEST_FILE"])
+        if self.steps > 40 and not been_there.exists():
+            been_there.touch()
+            os.abort()
+        return super().step(action)
+
+
+class Freezes(Noise):
+    """Waits on a lock that nobody will release."""
+
+    steps = 0
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        if self.steps > 40:
+            lock = threading.Lock()
+            lock.acquire()
+            lock.acquire()
+        return super().step(action)

@@ -26,6 +26,8 @@ SUPERVISOR_VARIABLE = "FREEZELAB_SUPERVISOR_PID"
 
 CHECKSUMS_VARIABLE = "FREEZELAB_CHECKSUMS"
 """Environment variable: ``off``, ``rollout`` (no look at each epoch) or ``epoch``, the default."""
+ZOOM_VARIABLE = "FREEZELAB_ZOOM"
+"""Environment variable: the number of the rollout that is stored whole, with the one before it."""
 
 MAGIC = b"FLZFLT\r\n"
 VERSION = 2

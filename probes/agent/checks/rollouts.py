@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import layout
 from ..recorder import recorder
-from . import arrays
+from . import arrays, zoom
 from .findings import Account, add_non_finite, findings
 from .fingerprint import Fingerprint
 
@@ -106,6 +106,7 @@ class Rollouts:
 
     def advantages_computed(self, buffer: Any) -> None:
         """``compute_returns_and_advantage`` has returned."""
+        zoom.store(buffer, self._fingerprint.rollouts)
         watch = self._watch(buffer)
         if watch is None or not watch.sums:
             return

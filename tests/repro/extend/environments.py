@@ -57,9 +57,10 @@ class Unpicklable(Noise):
 
 
 class Slower(Noise):
-    """Every step takes long enough for a process to be killed in it."""
+    """Says by a file that it steps, and steps slowly enough to be killed meanwhile."""
 
     def step(self, action: Any) -> Any:
+        Path(os.environ["EXTEND_TEST_FILE"]).touch()
         time.sleep(0.02)
         return super().step(action)
 
@@ -85,7 +86,7 @@ class Freezes(Noise):
 
     def step(self, action: Any) -> Any:
         self.steps += 1
-        if self.steps > 40:
+        if self.steps > 20:
             lock = threading.Lock()
             lock.acquire()
             lock.acquire()

@@ -58,8 +58,10 @@ def cases(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what probes, sweeps and reports cost, how soon a freeze is told, and what a killed sweep loses."""
+    """Measure what probes, sweeps, reports and bisections cost, how soon a freeze is told, what a kill loses."""
     _install(session, "test", "training")
+    # Only to compare with.
+    session.install("--quiet", "--constraint", "constraints.txt", "git-bayesect")
     session.run("python", "-m", "tests.bench.overhead", *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "tests.bench.detection")

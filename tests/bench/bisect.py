@@ -32,6 +32,7 @@ _SEED = 20_261_126
 _VERSIONS = 32
 _STATED = (0.7, 0.8, 0.9, THRESHOLD, 0.97)
 """Confidences at which a search may end."""
+_DEFAULT = _STATED.index(THRESHOLD)
 _BUDGET = 60
 """Runs within which "no culprit" is to be said."""
 _MOST = 300
@@ -98,7 +99,17 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
     print(f"{_VERSIONS} versions: mean runs (share right). Figures asked for are at {_WANTED_RIGHT:.0%} right or more.")
     _heads(
         "rates",
-        ("asked for", "ours", "ours at 97 %", "ends known", "git-bayesect", "plain", "rates told", "table told"),
+        (
+            "asked for",
+            "ours",
+            "ours at 97 %",
+            "ends known",
+            "known at 97 %",
+            "git-bayesect",
+            "plain",
+            "rates told",
+            "table told",
+        ),
     )
     for world, asked in _TABLE.items():
         ours = seen[world] = simulate(partial(_versions, world, swept=0))
@@ -107,13 +118,10 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
         for other in (_peer, _plain, partial(_informed, (world,)), partial(_informed, tuple(_TABLE))):
             endings = simulate(partial(other, world))
             others.append("not there" if None in endings else _of(endings))
-        at = _STATED.index(THRESHOLD)
-        _row(
-            _name(world),
-            (f"{asked}", _of(each[at] for each in ours), _at_wanted(ours), _of(e[at] for e in known), *others),
-        )
+        cells = [cell for kind in (ours, known) for cell in (_of(each[_DEFAULT] for each in kind), _at_wanted(kind))]
+        _row(_name(world), (f"{asked}", *cells, *others))
     print(
-        "ours at 97 %: stopped at the lowest stated confidence at which 97 % are right; ends known: both were run\n"
+        "at 97 %: stopped at the lowest stated confidence at which 97 % are right; ends known: both of them were run\n"
         f"{_SWEPT} times before, by a sweep, say; plain: binary search, one run each; rates told: Bayesian, told both\n"
         "rates beforehand, and that there is a culprit; table told: that the rates are one of this table's pairs"
     )
@@ -139,14 +147,8 @@ def _print_none(simulate: Simulate) -> None:
     print(f'\nno culprit, all freeze at one rate: "none" is said within {_BUDGET} runs')
     _heads("rate", ("versions", "mean runs", "leads", "ends known", "8 factors", "mean runs"))
     for rate in _FLAT:
-        ours = [
-            each[_STATED.index(THRESHOLD)]
-            for each in simulate(partial(_versions, (rate, rate), swept=0, budget=_BUDGET))
-        ]
-        known = [
-            each[_STATED.index(THRESHOLD)]
-            for each in simulate(partial(_versions, (rate, rate), swept=_SWEPT, budget=_BUDGET))
-        ]
+        ours = [each[_DEFAULT] for each in simulate(partial(_versions, (rate, rate), swept=0, budget=_BUDGET))]
+        known = [each[_DEFAULT] for each in simulate(partial(_versions, (rate, rate), swept=_SWEPT, budget=_BUDGET))]
         _, sets = zip(*simulate(partial(_sets, 8, 0, (rate, rate), swept=0, budget=_BUDGET)), strict=True)
         cells = (_share(ours), statistics.mean(each.runs for each in ours), _share(each.leading for each in ours))
         _row(

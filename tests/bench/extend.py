@@ -64,7 +64,7 @@ def _story(folder: Path, size: dict[str, int], threads: int) -> None:
     steps = _forge(base, forged, size["to"])
     print(f"base: {steps:,} steps of real training in {took_s:.1f} s; forged and extended to {size['to']:,}\n")
     rows = [("base", "—", *_audited(base, None)), ("num_timesteps set by hand", "0 s", *_audited(forged, base))]
-    models = []
+    models: list[Path] = []
     for name, more in (("extend, original update", ()), (f"extend, {_REMEDY}", ("--remedy", _REMEDY))):
         out = folder / f"out{len(models)}"
         document, wall_s = _extended(base, size["to"], size["piece"], out, threads, *more)

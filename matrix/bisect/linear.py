@@ -1,9 +1,10 @@
 """
 The first of an ordered list that freezes: versions, commits, days.
 
-Bayesian bisection after git-bayesect (Jain), with a hypothesis that there is no culprit, and rates of which it is
-known that freezes are near proof and passes are weak. The next item is that whose outcome tells most of the culprit
-(expected information), or of those that tell nearly as much the cheapest.
+Bayesian bisection after git-bayesect (Jain), with a hypothesis that there is no culprit, and a mixture of priors for
+the rates: freezes are near proof, passes are weak evidence, and the good side may freeze, too. The next item is that
+whose outcome tells most (expected information), or of those that tell nearly as much the cheapest. Runs of an earlier
+sweep are worth telling: the more is known of how often both ends freeze, the sooner a search ends.
 """
 
 from __future__ import annotations

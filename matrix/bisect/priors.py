@@ -2,7 +2,8 @@
 What is believed before the first run; one configuration for all kinds of searches.
 
 A freeze comes every time, or (a race, say) now and then; where its cause is absent it never comes, or seldom. The
-rates at which ``python -m tests.bench.bisect`` judges the searches are none of these numbers' source.
+numbers are a compromise: over a range of rates, searches shall be right as often as they say, and none takes much
+longer than need be. ``python -m tests.bench.bisect`` shows both, with seeds to which nothing was fitted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ _FLAT = (0.8, 1.0)
 """Beta distribution of the one freeze rate otherwise."""
 
 NO_CULPRIT = 0.3
-"""Probability that there is none: the freeze comes from elsewhere, or was there on the good side all along."""
+"""
+Probability that there is none: the freeze comes from elsewhere, or was there on the good side all along. So much of
+it, since by Ville's inequality (1939) a search that ends at probability p of a culprit names one where there is none
+in up to (1 - p) / p times the prior odds of a culprit: here in 4 % of searches.
+"""
 SIZES = (0.6, 0.3, 0.07, 0.02)
 """Probability that a culprit among changes is one of them, two together, three, four; each size above: half of that."""
 THRESHOLD = 0.95

@@ -13,6 +13,7 @@ from reports import (
     heap_check_markdown,
     preflight_text,
     remedies_text,
+    run_environment,
     run_stacks,
     run_time,
     unobserved,
@@ -53,8 +54,7 @@ def render(
         *remedies_text.section(diagnosis),
         *heap_check_markdown.section(heap_check),
         *unobserved.section(diagnosis),
-        "## The run",
-        _environment(diagnosis),
+        *run_environment.section(diagnosis),
         "## See it again",
         _again(diagnosis, cwd),
     ]
@@ -108,23 +108,6 @@ def _alternatives(diagnosis: Diagnosis) -> str:
         [(str(item.verdict), f"{item.score:.1f}", md.text(item.why_not)) for item in diagnosis.alternatives],
         numeric=(1,),
     )
-
-
-def _environment(diagnosis: Diagnosis) -> str:
-    environment = diagnosis.environment
-    training = environment.get("training") or {}
-    libraries = training.get("libraries") or {}
-    rows = [
-        ("command", md.code(shlex.join(diagnosis.command))),
-        ("Python", md.text(environment.get("python") or "—")),
-        ("libraries", md.text(", ".join(f"{name} {version}" for name, version in libraries.items()) or "—")),
-        ("platform", md.text(environment.get("platform") or "—")),
-        ("processor", md.text((environment.get("cpu") or {}).get("model") or "—")),
-        ("GPU", md.text(environment.get("gpu") or "none seen")),
-        ("WSL", "yes" if environment.get("wsl") else "no"),
-        ("files", ", ".join(md.code(path) for path in diagnosis.artifacts.values()) or "—"),
-    ]
-    return md.table(("", ""), rows)
 
 
 def _again(diagnosis: Diagnosis, cwd: str | None) -> str:

@@ -92,7 +92,13 @@ def filled(words: Iterable[str]) -> Diagnosis:
             "platform": word(),
             "cpu": {"model": word()},
             "gpu": word(),
-            "training": {"libraries": {word(): word()}},
+            "packages": {word(): word()},
+            "training": {
+                "algorithm": word(),
+                "policy": word(),
+                "libraries": {word(): word()},
+                "hyperparameters": {word(): word()},
+            },
         },
         artifacts={"stdout": word()},
     )

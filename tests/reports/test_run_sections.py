@@ -127,3 +127,20 @@ def test_the_commands_to_see_it_again_can_be_pasted() -> None:
     diagnosis = dataclasses.replace(slow(), culprit=Culprit("f", "/a.py", 1, None, None))
     text = run_markdown.render(diagnosis, cwd="/home/me/my project")
     assert "cd '/home/me/my project'\nfreezelab run -- python train.py --env '<b>x</b>'" in text
+
+
+def test_what_was_trained_and_with_what_is_told() -> None:
+    environment = {
+        "python": "3.11.7",
+        "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
+        "training": {"algorithm": "PPO", "policy": "MlpPolicy", "device": "cpu", "hyperparameters": {"n_steps": 2048}},
+    }
+    text = run_markdown.render(dataclasses.replace(slow(), environment=environment))
+    assert "| training | PPO, MlpPolicy, cpu |" in text
+    assert "| `n_steps` | `2048` |" in text
+    assert "```text\nnumpy==2.4.6\ntorch==2.13.0\n```" in text
+
+
+def test_an_environment_of_which_nothing_is_known_is_no_error() -> None:
+    text = run_markdown.render(dataclasses.replace(slow(), environment={"training": None, "cpu": None}))
+    assert "| libraries | — |" in text

@@ -73,7 +73,7 @@ def _glance(diagnosis: Diagnosis) -> str:
     ]
     if diagnosis.signal is not None:
         said = f", after {md.code(diagnosis.signal.heap_message)}" if diagnosis.signal.heap_message else ""
-        rows.append(("signal", diagnosis.signal.name + said))
+        rows.append(("signal", md.text(diagnosis.signal.name) + said))
     return md.table(("", ""), rows)
 
 

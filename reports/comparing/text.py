@@ -153,7 +153,7 @@ def _times(times: Times | None) -> str:
 
 
 def _ratio(ratio: Ratio, times: Sequence[Times | None]) -> str:
-    if all(item is None or item.times == 1 for item in times):
+    if ratio.low == ratio.high or all(item is None or item.times == 1 for item in times):
         return f"× {ratio.value:.2f}"
     noise = ", which noise may explain" if ratio.is_noise else ""
     return f"× {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}){noise}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,14 @@ from probes.diagnosis import Diagnosis
 
 LEAST_LOST_S = 0.5
 """Updates count as slower or faster only if all of a run's together differ by so much: less is the clock's noise."""
-_TAIL = 10
-"""The slowest and the fastest tenth are left out of a range: one hiccup of the machine says nothing."""
+_NOTCH = 1.57
+"""
+Times the interquartile range over the root of the number: half the width of the interval in which a median lies, such
+that two medians whose intervals are apart differ at about the 5 % level (McGill, Tukey and Larsen: Variations of Box
+Plots, The American Statistician 32, 1978).
+"""
+_WARM_UP = 1
+"""The first update allocates memory and chooses kernels; it is left out where three or more are known."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Times:
     median_s: float
     low_s: float
     high_s: float
-    """The range of four fifths of them: of all, if there are fewer than ten."""
+    """The quartiles: half of them lie between."""
     times: int
 
     @classmethod
@@ -29,9 +36,10 @@ class Times:
         """None of nothing."""
         if not values:
             return None
-        ordered = sorted(values)
-        tail = len(ordered) // _TAIL
-        return cls(statistics.median(ordered), ordered[tail], ordered[-1 - tail], len(ordered))
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0], 1)
+        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(median, low, high, len(values))
 
     @classmethod
     def of_mean(cls, phase: Mapping[str, float] | None) -> Times | None:
@@ -43,36 +51,44 @@ class Times:
 
     @classmethod
     def of_rollouts(cls, diagnosis: Diagnosis) -> Times | None:
+        """Of those that ended, without the first."""
         return cls.of(_column(diagnosis, "collect_s"))
 
     @classmethod
     def of_updates(cls, diagnosis: Diagnosis) -> Times | None:
-        """Of those that ended."""
+        """Of those that ended, without the first."""
         return cls.of(_column(diagnosis, "train_s"))
+
+    @property
+    def interval_s(self) -> tuple[float, float]:
+        """Where the median lies, as far as so many values can tell."""
+        notch = _NOTCH * (self.high_s - self.low_s) / math.sqrt(self.times)
+        return self.median_s - notch, self.median_s + notch
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """After over before."""
+    """After over before, of the medians."""
 
     value: float
-    """Of the medians."""
     low: float
     high: float
-    """Least and most that two single times of their ranges give."""
+    """What their intervals allow at the most; infinite if before may be nothing."""
 
     @classmethod
     def of(cls, before: Times | None, after: Times | None) -> Ratio | None:
         """None if one of them is unknown, or took no time."""
-        if before is None or after is None or min(before.low_s, before.median_s) <= 0:
+        if before is None or after is None or min(before.median_s, after.median_s) <= 0:
             return None
-        return cls(after.median_s / before.median_s, after.low_s / before.high_s, after.high_s / before.low_s)
+        (low, high), (least, most) = before.interval_s, after.interval_s
+        return cls(after.median_s / before.median_s, max(0.0, least) / high, most / low if low > 0 else math.inf)
 
     @property
     def is_noise(self) -> bool:
-        """Whether the ranges overlap."""
+        """Whether the medians may be the same."""
         return self.low <= 1 <= self.high
 
 
 def _column(diagnosis: Diagnosis, name: str) -> list[float]:
-    return [item[name] for item in diagnosis.timing.iterations if item.get(name) is not None]
+    values = [item[name] for item in diagnosis.timing.iterations if item.get(name) is not None]
+    return values[_WARM_UP:] if len(values) > 2 * _WARM_UP else values

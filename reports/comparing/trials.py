@@ -13,7 +13,7 @@ from matrix.analysis.analysis import Analysis, Result
 from matrix.results.observation import Observation, Outcome
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.verdicts import Verdict
-from reports.comparing.times import LEAST_LOST_S, Times
+from reports.comparing.times import LEAST_LOST_S, Ratio, Times
 
 SURELY = 1.3
 """Times as long: what is called slower, or faster the other way round, unless another factor is asked for."""
@@ -62,12 +62,11 @@ class Ending:
 
     def pace_against(self, before: Ending) -> float | None:
         """How many times as long an update takes; None if unknown, or if noise may explain it."""
-        if self.update is None or before.update is None or not before.update.median_s or not self.update.median_s:
+        ratio = Ratio.of(before.update, self.update)
+        if ratio is None or ratio.is_noise or self.update is None or before.update is None:
             return None
-        ratio = self.update.median_s / before.update.median_s
-        slow, fast = (self.update, before.update) if ratio > 1 else (before.update, self.update)
-        lost_s = (slow.median_s - fast.median_s) * min(slow.times, fast.times)
-        return ratio if lost_s >= LEAST_LOST_S and slow.low_s > fast.high_s else None
+        lost_s = abs(self.update.median_s - before.update.median_s) * min(self.update.times, before.update.times)
+        return ratio.value if lost_s >= LEAST_LOST_S else None
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def _pace(change: TrialChange, factor: float) -> Iterator[tuple[str, TrialChange
     if change.before is None or change.after is None:
         return
     ratio = change.after.pace_against(change.before)
-    if ratio is not None and (ratio > factor or ratio < 1 / factor):
+    if ratio is not None and (ratio > factor or ratio * factor < 1):
         name = "slower" if ratio > 1 else "faster"
         yield name, TrialChange(change.label, change.before, change.after, ratio)
 

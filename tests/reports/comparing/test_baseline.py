@@ -26,7 +26,7 @@ def written(path: Path, **changed: Any) -> Path:
     return path
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(
     kind=st.sampled_from(["run", "sweep"]),
     trials=st.dictionaries(st.text(max_size=9), ENDINGS, max_size=4),

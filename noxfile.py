@@ -71,3 +71,5 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.bench.cluster")
         session.run("python", "-m", "tests.bench.bisect")
         session.run("python", "-m", "tests.bench.reports")
+        session.run("python", "-m", "tests.bench.extend", "story")
+        session.run("python", "-m", "tests.bench.extend", "overhead")

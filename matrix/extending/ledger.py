@@ -95,7 +95,8 @@ def row_of(checkpoint: Path, checksum: str) -> Row | None:
 
     :param checksum: SHA-256 of the file.
     """
-    for folder in (checkpoint.parent, checkpoint.parent.parent.parent):  # of a checkpoint: out/checkpoints/000001/
+    beside = checkpoint.resolve().parent
+    for folder in (beside, beside.parent.parent):  # of a checkpoint: out/checkpoints/000001/
         for _, row in reversed(_lines(folder / LEDGER_FILE)):
             if row["kind"] == PIECE and row.get("files", {}).get("model.zip", {}).get("sha256") == checksum:
                 return row

@@ -76,6 +76,11 @@ def _begun(extension: Extension, telling: Telling, runner: Runner) -> Course:
     book = Ledger(extension.out)
     if not any(book.of(ledger.BEGIN)):
         book.append(ledger.BEGIN, **lines.of_base(extension))
+    broken = ledger.broken_link(book.path)
+    if broken is not None:
+        telling.note(
+            f"{book.path}: line {broken} does not follow from the one before it; somebody has changed the ledger"
+        )
     last = last_checkpoint(extension, book, telling)
     if last is not None:
         telling.note(f"goes on after piece {last.number}, at step {last.steps:,}")

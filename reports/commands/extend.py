@@ -121,6 +121,9 @@ def _extend(options: argparse.Namespace) -> int:
         live.note(f"{extension.base.path}: its audit says {extension.base.verdict}; going on can't mend that")
     try:
         ended = extend(extension, live)
+    except KeyboardInterrupt:
+        live.note("the piece in hand is lost; the same command goes on from the last checkpoint")
+        raise
     finally:
         live.clear()
     print(json.dumps(extend_text.as_json(extension, ended), indent=1) if options.json else _said(extension, ended))

@@ -220,6 +220,14 @@ def test_changed_libraries_are_told(extension: Extension, program: Program, told
     assert "libraries changed: torch 2 then, 3 now" in told.notes
 
 
+def test_a_ledger_that_somebody_changed_is_told(extension: Extension, program: Program, told: Told) -> None:
+    extend(extension, told, program)
+    path = extension.out / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"verdict": "healthy"', b'"verdict": "perfect"', 1))
+    extend(extension, told, Program())
+    assert any("line 3 does not follow from the one before it" in note for note in told.notes)
+
+
 def test_what_can_not_be_trained_leaves_nothing(extension: Extension, program: Program, told: Told) -> None:
     program.refuses = "--env dummy does not fit"
     with pytest.raises(MatrixError, match="does not fit"):

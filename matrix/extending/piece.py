@@ -22,6 +22,8 @@ from probes.watch import Status, WatchOptions
 
 STOP_AFTER_S = 60.0
 """A silence that nothing proves to be a freeze costs the piece; no person waits for it as in a sweep."""
+_NOT_WORTH_STARTING = 0.25
+"""Of a piece."""
 _STOP_ON = frozenset(verdict for verdict in Verdict if verdict.stands_for_good)
 _ANSWER_FILE = "answer.json"
 
@@ -71,7 +73,7 @@ def train(
     target = checkpoints.place(extension.out, number)
     started = time.monotonic()
     options = _watching(extension, folder, chosen, on_status)
-    diagnosis = runner(_command(extension, last, target, folder, extension.piece_steps), options)
+    diagnosis = runner(_command(extension, last, target, folder, _steps(extension, last)), options)
     checkpoint = None
     if target.exists():
         try:
@@ -80,6 +82,12 @@ def train(
             checkpoints.put_aside(target, "damaged")
     wall_s = time.monotonic() - started
     return Attempt(number, attempt, folder, diagnosis, wall_s, checkpoint, _refusal(folder / _ANSWER_FILE))
+
+
+def _steps(extension: Extension, last: Checkpoint | None) -> int:
+    """A rest that is hardly worth starting for is trained with the piece before it."""
+    left = extension.to - (extension.base.steps if last is None else last.steps)
+    return left if left < (1 + _NOT_WORTH_STARTING) * extension.piece_steps else extension.piece_steps
 
 
 def rehearse(

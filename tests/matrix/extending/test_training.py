@@ -40,6 +40,11 @@ def test_pieces_go_on_to_the_count_and_the_model_is_delivered(
     assert [folder.name for folder in checkpoints.there(extension.out)] == ["000005", "000004"]
 
 
+def test_a_short_rest_is_trained_with_the_piece_before_it(extension: Extension, program: Program, told: Told) -> None:
+    extend(dataclasses.replace(extension, to=64 + 96 + 96 + 20, piece_steps=96), told, program)
+    assert [row["after"]["steps"] for row in told.rows] == [160, 288]
+
+
 def test_the_same_again_trains_nothing(extension: Extension, program: Program, told: Told) -> None:
     extend(extension, told, program)
     before = (extension.out / "ledger.jsonl").read_bytes()

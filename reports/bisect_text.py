@@ -65,12 +65,27 @@ def _rows(result: Result) -> list[tuple[str, str]]:
 
 
 def transition(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Label and text: the two releases between which it came, and where their changes are told."""
+    """Label and text: releases or levels between which it came, where changes are told, and the smallest that fails."""
+    for name, levels in _mapping(facts.get("levels")).items():
+        yield "level", f"{name}: {_level(levels[0])} passes, {_level(levels[1])} fails"
+    smallest = _mapping(facts.get("shrunk"))
+    if smallest:
+        yield "smaller", ", ".join(f"{name} {_level(old)} -> {_level(new)}" for name, (old, new) in smallest.items())
+    if facts.get("reproducer"):
+        yield "reproducer", str(facts["reproducer"])
     good, bad = facts.get("good"), facts.get("bad")
     if not isinstance(good, Mapping) or not isinstance(bad, Mapping):
         return
     yield "transition", f"{_release(good)} passes, {_release(bad)} fails"
     yield "changes", str(bad.get("changes") or "no link in the release's metadata")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _level(level: object) -> str:
+    return str(level).lower() if isinstance(level, bool) else str(level)
 
 
 def _release(side: Mapping[str, Any]) -> str:

@@ -81,10 +81,21 @@ class Call:
         finally:
             own.close()
 
-    def search(self, bisector: Bisector[Candidate], space: Space[Candidate], session: Session, view: View) -> Finished:
-        """Runs it."""
+    def search(
+        self,
+        bisector: Bisector[Candidate],
+        space: Space[Candidate],
+        session: Session,
+        view: View,
+        target: str | None = None,
+    ) -> Finished:
+        """
+        Runs it.
+
+        :param target: signature of what is sought, if that is known already.
+        """
         by_exit_code = self.subject.counts is Counts.EXIT_CODE
-        meaning = Meaning(space.bad, BAD_TRIES, by_exit_code=by_exit_code)
+        meaning = Meaning(space.bad, BAD_TRIES, target=target, by_exit_code=by_exit_code)
         return Search(bisector, space, session, meaning, self.budget, view, self.runner).run()
 
     def shown(self) -> View:
@@ -93,7 +104,8 @@ class Call:
 
     def again(self, *words: str) -> tuple[str, ...]:
         """A command of ours on the person's command."""
-        return ("freezelab", "bisect", *words, *self.options, "--", *self.command)
+        command = ("--", *self.command) if self.command else ()
+        return ("freezelab", "bisect", *words, *self.options, *command)
 
     def result(self, kind: str, finished: Finished, bisector: Bisector[Any], session: Session, **more: Any) -> Result:
         """What was found."""
@@ -251,7 +263,7 @@ def search_lock(locks: LockPair, call: Call) -> Result:
         again: tuple[str, ...] = ()
         if pair is not None:
             for name, made in ((PASSES, pair.good), (FREEZES, pair.bad)):
-                (call.out / name).write_text(mixer.mix(_changes(made)).text, encoding="utf-8")
+                (call.out / name).write_text(mixer.mix(changes_of(made)).text, encoding="utf-8")
             again = call.again("lock", str(call.out / PASSES), str(call.out / FREEZES), *python, *backend)
         go_on = call.again("lock", *locks.names, *python, *backend, "--out", str(call.out))
         result = call.result(
@@ -268,7 +280,8 @@ def search_lock(locks: LockPair, call: Call) -> Result:
     return result
 
 
-def _changes(candidate: object) -> Changes:
+def changes_of(candidate: object) -> Changes:
+    """A candidate of a pair, which may have been stored meanwhile."""
     return tuple(map(str, candidate)) if isinstance(candidate, (tuple, list)) else ()
 
 

@@ -13,9 +13,11 @@ from matrix.bisecting.runs import Counts, Ended, Run, Same, judged
 from matrix.environments.interface import CellEnvironment
 from matrix.errors import MatrixError
 from matrix.running.trial import Runner
+from probes import remedies
 from probes.watch import STOP_AFTER_S, InterruptedRunError, Status, WatchOptions, watch
 
-_PYTHON = re.compile(r"(.*/)?python(\d(\.\d+)?)?")
+PYTHON_WORD = re.compile(r"(.*/)?python(\d(\.\d+)?)?")
+"""The name of an interpreter, as a command begins with it."""
 LIMIT_S = 600.0
 
 
@@ -39,6 +41,7 @@ class Subject:
         *,
         words: Sequence[str] | None = None,
         environ: Mapping[str, str | None] | None = None,
+        changed_by: tuple[remedies.Choice, ...] = (),
         label: str,
     ) -> Run[Candidate]:
         """
@@ -46,6 +49,7 @@ class Subject:
 
         :param words: in place of the command's own.
         :param environ: variables over our own; None takes one away.
+        :param changed_by: remedies that are applied.
         :param label: of the candidate, for people.
         :raises InterruptedRunError: Ctrl-C; there is nothing to write down.
         """
@@ -60,6 +64,7 @@ class Subject:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **(environ or {}),
             },
+            remedies=changed_by,
             stacks=self.stacks and freezes,
             stdin_null=True,
             on_status=place.on_status,
@@ -97,7 +102,7 @@ def words_of(command: Sequence[str]) -> tuple[str, ...]:
     :raises MatrixError: it is none of these, or the script is missing.
     """
     words = list(command[1:] if command[:1] == ["--"] else command)
-    if words and _PYTHON.fullmatch(words[0]):
+    if words and PYTHON_WORD.fullmatch(words[0]):
         words = words[1:]
     if not words:
         raise MatrixError("no command given; write it behind --, as in: -- train.py --n-envs 4")

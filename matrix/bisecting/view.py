@@ -78,7 +78,8 @@ class PlainView:
     def ended(self, label: str, run: Run[Any], outcome: Outcome, progress: Progress) -> None:
         """See :meth:`View.ended`."""
         most = [f"{name_of(culprit)} {share:.0%}" for culprit, share in _shown(progress.posterior)[:_TOLD]]
-        self._write(f"[{progress.runs}] {_line(label, run, outcome)}; most probable: {', '.join(most)}")
+        probable = f"; most probable: {', '.join(most)}" if most else ""
+        self._write(f"[{progress.runs}] {_line(label, run, outcome)}{probable}")
 
     def end(self) -> None:
         """See :meth:`View.end`."""
@@ -130,7 +131,7 @@ class LiveView:
         now = Text(no_wrap=True, overflow="ellipsis")
         now.append(f"{self._running}  ", style="bold")
         now.append(f"{duration(time.monotonic() - self._since)}: {self._at}")
-        if self._progress is None:
+        if self._progress is None or not self._progress.posterior:
             return now
         bars = Table.grid(padding=(0, 1))
         bars.add_column(no_wrap=True, overflow="ellipsis", max_width=48)

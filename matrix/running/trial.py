@@ -26,7 +26,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "repro"
 """What a cell runs, unless told otherwise."""
 CELLS_FOLDER = "cells"
 """In the sweep's folder: one run's folder for each trial."""
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class TrialTask:
             stop_on=self.stop_on,
             remedies=self.chosen_remedies,
             env={
-                **dict.fromkeys(_THREAD_VARIABLES, str(self.trial.threads)),
+                **dict.fromkeys(THREAD_VARIABLES, str(self.trial.threads)),
                 "PYTHONNOUSERSITE": "1",  # the user's own packages are not the cell's
                 "PYTHONDONTWRITEBYTECODE": "1",  # the environment is not the cell's alone, and is compiled already
                 **({"CUDA_VISIBLE_DEVICES": allotment.gpu} if allotment.gpu is not None else {}),

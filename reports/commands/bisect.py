@@ -9,7 +9,7 @@ from matrix.bisecting.locks import Target, load
 from matrix.bisecting.searches import LockPair, search_lock, search_versions
 from matrix.bisecting.versions import Wanted
 from matrix.plan.libraries import OUR_PYTHON
-from reports.commands import bisect_steps
+from reports.commands import bisect_factors, bisect_steps
 from reports.commands.bisect_common import DESCRIPTION, EXITS, add_common, call_of, python_version, tell, told
 from reports.commands.interface import Commands, UsageError
 
@@ -25,12 +25,14 @@ def add(commands: Commands) -> None:
         "  freezelab bisect versions --package gymnasium --good 0.28.1 --bad 1.1.0 --outcome exit-code -- check.py\n"
         "  freezelab bisect lock before.txt uv.lock --budget 30m -- train.py\n"
         "  freezelab bisect lock good-env.yml bad-env.yml -- -m mypackage.train\n"
+        "  freezelab bisect factors --good ordinary --bad 'env=v3 n_steps=256'\n"
         "  freezelab bisect steps runs/a runs/b --repeat runs/a2 --zoom\n" + EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     _add_versions(kinds)
     _add_lock(kinds)
+    bisect_factors.add(kinds)
     bisect_steps.add(kinds)
 
 
@@ -68,6 +70,7 @@ def _add_versions(kinds: Commands) -> None:
         help=f"Python of the environments (default: {OUR_PYTHON}); given several times, a release gets the first that "
         "it can be had for",
     )
+    parser.add_argument("--torch-backend", metavar="NAME", help="whose PyTorch: cpu, cu126 or auto, say")
     add_common(parser)
     parser.set_defaults(run=_versions)
 
@@ -90,6 +93,7 @@ def _add_lock(kinds: Commands) -> None:
     parser.add_argument(
         "--python", metavar="V", type=told(python_version), help=f"(default: that of a conda export, else {OUR_PYTHON})"
     )
+    parser.add_argument("--torch-backend", metavar="NAME", help="whose PyTorch: cpu, cu126 or auto, say")
     add_common(parser)
     parser.set_defaults(run=_lock)
 

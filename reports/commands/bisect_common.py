@@ -35,7 +35,6 @@ DESCRIPTION = (
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Options of every search, and the command."""
-    parser.add_argument("--torch-backend", metavar="NAME", help="whose PyTorch: cpu, cu126 or auto, say")
     parser.add_argument(
         "--outcome",
         choices=[one.value for one in Counts],
@@ -83,29 +82,34 @@ def python_version(text: str) -> str:
     return text
 
 
-def call_of(options: argparse.Namespace, name: str) -> Call:
+def command_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """What is behind ``--``."""
+    return tuple(options.command[1:] if options.command[:1] == ["--"] else options.command)
+
+
+def call_of(options: argparse.Namespace, name: str, *, program: bool = True) -> Call:
     """
     What the search is told.
 
     :param name: of its folder, if the person names none.
+    :param program: whether there has to be a command.
     :raises MatrixError: the command can't be run.
     """
-    command = tuple(options.command[1:] if options.command[:1] == ["--"] else options.command)
-    subject = Subject(
-        words_of(command), Counts(options.outcome), Same(options.same), options.limit, stacks=not options.no_stacks
-    )
+    command = command_of(options)
+    words = words_of(command) if command or program else ()
+    subject = Subject(words, Counts(options.outcome), Same(options.same), options.limit, stacks=not options.no_stacks)
     if subject.stacks and subject.counts is Counts.FREEZE:
         stacks.check_permission()
-    words = []
+    told_us: list[str] = []
     for word, value, default in (
         ("--outcome", options.outcome, Counts.FREEZE.value),
         ("--same", options.same, Same.FUNCTION.value),
         ("--limit", options.limit, LIMIT_S),
     ):
-        words += [word, f"{value:g}" if isinstance(value, float) else value] if value != default else []
-    words += ["--no-stacks"] if options.no_stacks else []
+        told_us += [word, f"{value:g}" if isinstance(value, float) else value] if value != default else []
+    told_us += ["--no-stacks"] if options.no_stacks else []
     out = options.out or Path("runs") / name
-    return Call(out, command, subject, tuple(words), options.budget, options.fresh)
+    return Call(out, command, subject, tuple(told_us), options.budget, options.fresh)
 
 
 def tell(result: Result, out: Path, options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What remedies bring: for a piece that failed in its next attempt, for one that is slow in a rollout beside it."""
+"""What remedies bring: for a piece that failed in its next attempt, for one that is slow in a rehearsal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge(course: Course, attempt: Attempt) -> None:
 def propose(course: Course, slow: Attempt, began: Checkpoint | None) -> None:
     """
     Slow is no freeze, and training goes on as it was asked for; but a remedy of the cause is measured, once, on the
-    first rollout of this piece, so that a person can decide upon it.
+    beginning of this piece, so that a person can decide upon it.
 
     :param began: the checkpoint that the piece went on from; None is the base.
     """

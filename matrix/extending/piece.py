@@ -24,6 +24,8 @@ STOP_AFTER_S = 60.0
 """A silence that nothing proves to be a freeze costs the piece; no person waits for it as in a sweep."""
 _NOT_WORTH_STARTING = 0.25
 """Of a piece."""
+_REHEARSED = 10
+"""A rehearsal is so many times shorter than a piece; one rollout at least."""
 _STOP_ON = frozenset(verdict for verdict in Verdict if verdict.stands_for_good)
 _ANSWER_FILE = "answer.json"
 
@@ -99,7 +101,7 @@ def rehearse(
     on_status: Callable[[Status], None],
 ) -> Diagnosis:
     """
-    Trains the first rollout of a piece once more, to see what a change brings; its checkpoint is thrown away.
+    Trains the beginning of a piece once more, to see what a change brings; its checkpoint is thrown away.
 
     :param began: the checkpoint that the piece went on from; None is the base.
     :param folder: of this run.
@@ -107,9 +109,8 @@ def rehearse(
     """
     thrown_away = folder / "checkpoint"
     try:
-        return runner(
-            _command(extension, began, thrown_away, folder, 1), _watching(extension, folder, chosen, on_status)
-        )
+        command = _command(extension, began, thrown_away, folder, max(1, extension.piece_steps // _REHEARSED))
+        return runner(command, _watching(extension, folder, chosen, on_status))
     finally:
         shutil.rmtree(thrown_away, ignore_errors=True)
 

@@ -33,9 +33,12 @@ checkpoint, which is loaded back and compared. A piece that freezes or crashes i
 from the last checkpoint, with a remedy of the cause if one is known. Killed at any moment, the same command
 goes on, and at most the piece in hand is lost.
 
-Schedules, counters and optimiser are those of one uninterrupted run; so are the weights, bit by bit, if the
-environment can be pickled with its state. (Environments in worker processes, and gymnasium's EzPickle ones,
-begin a new episode with each piece.)
+Schedules, counters and optimiser are those of one uninterrupted run. So are the weights, bit by bit, if the
+environment can be pickled with its state; environments in worker processes, and gymnasium's EzPickle ones, begin
+a new episode with each piece, which is told. What an environment keeps outside of itself is not seen, and a GPU
+repeats itself only as far as its kernels do.
+
+A piece that is merely slow goes on; a remedy of the cause is measured once, on a tenth of a piece, and proposed.
 
 BASE.zip is read and never written to. It is loaded as stable-baselines3 does, which runs what is in it: a file
 in which freezelab audit finds something dangerous is refused.

@@ -83,6 +83,13 @@ def test_an_environment_that_has_no_state_to_pickle_begins_anew_and_that_is_told
     assert second["before"] == first["after"]
 
 
+def test_an_environment_in_workers_has_no_state_here() -> None:
+    from repro.extend import environment
+
+    with pytest.raises(environment.StateLostError, match="it is in the workers of Workers"):
+        environment.taken(type("Workers", (), {})())
+
+
 def test_a_checkpoint_can_be_loaded_as_any_other_model(trainee: Make) -> None:
     from stable_baselines3 import DQN
 

@@ -15,7 +15,9 @@ from matrix.bisect.priors import NO_CULPRIT, SIZES
 from matrix.designs.rates import Floats
 
 _MOST = 5_000
-"""Sets that are weighed at once."""
+"""Sets that are weighed at once, if some are larger than two."""
+_MOST_PAIRS = 50_000
+"""And if none is: without its pairs listed, a pair is found late."""
 _LARGEST = 4
 """Changes in a set that is listed for its size; of larger ones, only the whole of what froze is weighed."""
 
@@ -108,7 +110,9 @@ def _each(size: int, changes: int) -> float:
 def _largest(changes: int) -> int:
     """How large sets can be for all of them to be listed."""
     total, size = 0, 0
-    while size < min(changes, _LARGEST) and total + math.comb(changes, size + 1) <= _MOST:
+    while size < min(changes, _LARGEST):
+        total += math.comb(changes, size + 1)
+        if total > (_MOST if size >= 2 else _MOST_PAIRS):
+            break
         size += 1
-        total += math.comb(changes, size)
     return max(size, 1)

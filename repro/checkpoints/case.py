@@ -127,7 +127,7 @@ class Case:
         if self.total is None or self.remaining is None or not self.total or self.algorithm is None:
             return None
         total, started = self.total, self.started or 0
-        if self.pause is not None and self.claim - started <= self.pause:
+        if self.claim - started <= (self.pause or 0):
             return None
         if not self.algorithm.has_optimiser:
             total -= started  # ARS: of the steps that the last call asked for

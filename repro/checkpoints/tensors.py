@@ -135,17 +135,31 @@ class Likeness:
     """Byte by byte."""
     largest: float
     """The largest difference; infinite if it is none."""
+    size: int
+    """Numbers of each."""
+    product: float
+    """Sum of the products of their numbers."""
+    squares: tuple[float, float]
+    """Sum of the squares of each."""
+
+    @property
+    def cosine(self) -> float | None:
+        """Of the angle between them, from -1 to 1; None if one of them is zero or has no finite length."""
+        length = math.sqrt(self.squares[0]) * math.sqrt(self.squares[1])
+        return self.product / length if 0 < length < math.inf and math.isfinite(self.product) else None
 
 
 def compare(first: Tensor, second: Tensor) -> Likeness:
     """Compares two tensors of the same shape."""
-    equal, largest = first.dtype == second.dtype, 0.0
+    equal, largest, product, squares = first.dtype == second.dtype, 0.0, 0.0, [0.0, 0.0]
     for one, other in zip(first.blocks(), second.blocks(), strict=True):
-        if equal and one.tobytes() == other.tobytes():
-            continue
-        equal = False
         with np.errstate(invalid="ignore", over="ignore"):
-            differences = np.abs(one.astype(np.float64) - other.astype(np.float64))
-        found = float(differences.max())
+            left, right = one.astype(np.float64), other.astype(np.float64)
+            product += float(left @ right)
+            squares = [squares[0] + float(left @ left), squares[1] + float(right @ right)]
+            if first.dtype == second.dtype and one.tobytes() == other.tobytes():
+                continue
+            found = float(np.abs(left - right).max())
+        equal = False
         largest = max(largest, found if math.isfinite(found) else math.inf)
-    return Likeness(equal, largest)
+    return Likeness(equal, largest, first.size, product, (squares[0], squares[1]))

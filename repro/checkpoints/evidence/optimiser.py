@@ -6,13 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from repro.checkpoints.algorithms.interface import Range, Stretch, Work
 from repro.checkpoints.case import Case, Observed, Verdict
+from repro.checkpoints.evidence.other_settings import explanation
 from repro.checkpoints.optimisers import COUNTED_EXACTLY, Optimiser
 
-_FACTORS = (2, 4, 8)
-_ENVIRONMENTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64)
-_EPOCHS = range(1, 21)
-_CLOSELY = 0.75
-_STARTS = (0, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 _BROKEN_OFF = 20
 """Rollouts lost to interruptions that are still believed."""
 
@@ -42,39 +38,48 @@ def steps(case: Case) -> Iterator[Observed]:
                 shown=0,
             )
         return
-    last = case.work(case.last_call)
-    if case.started and last is not None:
-        if all(_within(found[name], last.optimisers[name]) for name in found) and case.last_call.steps:
-            yield Observed(
-                "optimiser-since-start",
-                f"{arithmetic}. That is what the last call of learn() makes: {last.says}. The {case.started:,} steps "
-                "before it were carried over from another model, whose optimiser this is not",
-                Verdict.OPTIMISER_RESET,
-                shown=case.last_call.steps,
-            )
-            return
-        earlier = {name: found[name].taken - last.optimisers[name].high for name in found}
-        other = _other_settings(case, earlier) if min(earlier.values()) > 0 else None
-        if other:
-            yield Observed(
-                "other-settings-before",
-                f"{arithmetic}. It would fit if the first {case.started:,} steps were made with {other}: the file "
-                "does not say",
-                Verdict.CANNOT_TELL,
-                shown=case.last_call.steps,
-            )
-            return
-        missing = (case.claim - shown) // max(case.pause or 1, 1)
-        if min(earlier.values()) >= 0 and 0 < missing <= _BROKEN_OFF and case.grain > 1:
-            yield Observed(
-                "broken-off-before",
-                f"{arithmetic}. It would fit if training was broken off about {missing} times in the middle of a "
-                f"rollout, in calls of learn() before the last, and continued: the file does not say",
-                Verdict.CANNOT_TELL,
-                shown=shown,
-            )
-            return
+    before = _before_last_call(case, found, name, arithmetic, shown)
+    if before is not None:
+        yield before
+        return
     yield Observed("optimiser-short", arithmetic, Verdict.COUNTER_EDITED, shown=shown)
+
+
+def _before_last_call(
+    case: Case, found: Mapping[str, Optimiser], name: str, arithmetic: str, shown: int
+) -> Observed | None:
+    """What would explain too few optimiser steps if the last call of ``learn`` made all of its own."""
+    last = case.work(case.last_call)
+    if not case.started or last is None:
+        return None
+    if case.last_call.steps and all(_within(found[key], last.optimisers[key]) for key in found):
+        return Observed(
+            "optimiser-since-start",
+            f"{arithmetic}. That is what the last call of learn() makes: {last.says}. Those before step "
+            f"{case.started:,} left it nothing: they were another model's, or it has a new optimiser since",
+            Verdict.OPTIMISER_RESET,
+            shown=case.last_call.steps,
+        )
+    earlier = found[name].taken - last.optimisers[name].high
+    missing = (case.claim - shown) // max(case.pause or 1, 1)
+    other = explanation(case, Stretch(0, case.started), name, earlier)
+    if other:
+        return Observed(
+            "other-settings-before",
+            f"{arithmetic}. It would fit if the first {case.started:,} steps were made with {other}: the file does not "
+            "say",
+            Verdict.CANNOT_TELL,
+            shown=max(shown, case.last_call.steps),
+        )
+    if earlier >= 0 and 0 < missing <= _BROKEN_OFF and case.grain > 1:
+        return Observed(
+            "broken-off-before",
+            f"{arithmetic}. It would fit if training was broken off about {missing} times in the middle of a rollout, "
+            "in calls of learn() before the last, and continued: the file does not say",
+            Verdict.CANNOT_TELL,
+            shown=shown,
+        )
+    return None
 
 
 def _fits(case: Case, work: Work, found: Mapping[str, Optimiser]) -> Iterator[Observed]:
@@ -99,27 +104,6 @@ def _missing(item: Optimiser, expected: Range) -> bool:
 
 def _within(item: Optimiser, expected: Range) -> bool:
     return expected.low <= item.taken <= expected.high
-
-
-def _other_settings(case: Case, earlier: Mapping[str, int]) -> str | None:
-    """One setting that would explain the steps before the last call of ``learn``, had it been another."""
-    stretch = Stretch(0, case.started or 0)
-    listed = {"n_envs": _ENVIRONMENTS, "n_epochs": _EPOCHS, "learning_starts": _STARTS}
-    for name in ("n_steps", "batch_size", "n_envs", "n_epochs", "gradient_steps", "learning_starts"):
-        value = case.settings.get(name)
-        if value is None:
-            continue
-        scaled = [value * factor for factor in _FACTORS] + [value // factor for factor in _FACTORS]
-        for other in listed.get(name, [number for number in scaled if number > 0]):
-            work = case.work(stretch, {name: other}) if other != value else None
-            if work and all(_explains(work.optimisers[key], taken) for key, taken in earlier.items()):
-                return f"{name} {other}"
-    return None
-
-
-def _explains(expected: Range, taken: int) -> bool:
-    """Closely: a few huge rollouts would explain anything."""
-    return max(expected.low, _CLOSELY * expected.high) <= taken <= expected.high
 
 
 def counts(case: Case) -> Iterator[Observed]:

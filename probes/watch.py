@@ -49,6 +49,7 @@ _RUN_FILES = (
     "flight/*.bin",
     "flight/fingerprint-*.jsonl",
     "flight/remedies-*.jsonl",
+    "flight/sites-*.jsonl",
     "flight/zoom-*.npz*",
     "stacks/*.json",
 )

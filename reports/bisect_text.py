@@ -68,6 +68,8 @@ def transition(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Label and text: releases or levels between which it came, where changes are told, and the smallest that fails."""
     for name, levels in _mapping(facts.get("levels")).items():
         yield "level", f"{name}: {_level(levels[0])} passes, {_level(levels[1])} fails"
+    for sites in facts.get("culprits") or ():
+        yield "site", " with ".join(map(str, sites))
     smallest = _mapping(facts.get("shrunk"))
     if smallest:
         yield "smaller", ", ".join(f"{name} {_level(old)} -> {_level(new)}" for name, (old, new) in smallest.items())

@@ -9,7 +9,7 @@ from matrix.bisecting.locks import Target, load
 from matrix.bisecting.searches import LockPair, search_lock, search_versions
 from matrix.bisecting.versions import Wanted
 from matrix.plan.libraries import OUR_PYTHON
-from reports.commands import bisect_factors, bisect_steps
+from reports.commands import bisect_factors, bisect_sites, bisect_steps
 from reports.commands.bisect_common import DESCRIPTION, EXITS, add_common, call_of, python_version, tell, told
 from reports.commands.interface import Commands, UsageError
 
@@ -34,6 +34,7 @@ def add(commands: Commands) -> None:
     _add_lock(kinds)
     bisect_factors.add(kinds)
     bisect_steps.add(kinds)
+    bisect_sites.add(kinds)
 
 
 def _add_versions(kinds: Commands) -> None:

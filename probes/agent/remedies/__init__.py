@@ -17,7 +17,7 @@ from typing import Any
 
 from ..hooks import Patch
 from ..recorder import recorder
-from . import log
+from . import log, sites
 
 VARIABLE = "FREEZELAB_REMEDIES"
 """Environment variable: what to apply, ``fused-lstm,threads=2``; values are spelt out and checked already."""
@@ -48,10 +48,10 @@ def with_remedies(patches: dict[str, Patch]) -> dict[str, Patch]:
         try:
             remedy = importlib.import_module("." + MODULES[name], __name__).REMEDY
             log.note(name, log.WAITING, "its occasion has not come", value)
-            if remedy.begin is not None:
+            if remedy.begin is not None and sites.begins(name):
                 remedy.begin(value)
             for module, patch in remedy.patches(value).items():
-                found.setdefault(module, []).append(_guarded(name, patch))
+                found.setdefault(module, []).append(_guarded(name, sites.choosing(name, module, patch)))
         except Exception as error:  # noqa: BLE001
             _failed(name, error)
     for module, last in patches.items():

@@ -81,8 +81,9 @@ def _reproducer(
 ) -> Reproducer:
     words = _words_of_our_program(diagnosis.command)
     if words is not None:
+        # Made of what is redacted, and of options that can't say anything private: a person called as one of the
+        # program's words must not take that away.
         made = reproducer.of_program(fit, _parsed(words))
-        made = dataclasses.replace(made, text=redactor.text(made.text))
     elif include_script:
         # Looked for where it is; shown without whose folder that is.
         made = reproducer.of_script(diagnosis, Path(str(meta.get("cwd") or ".")), fit, str(meta.get("started_at")))

@@ -174,6 +174,14 @@ def test_there_is_no_issue_where_nothing_is_wrong(tmp_path: Path, stored: Callab
     assert "no run of this sweep failed" in err
 
 
+def test_an_issue_of_a_sweep_needs_the_folder_of_a_run_that_failed(stored: Callable[..., Path], report: Report) -> None:
+    folder = stored(hill_is_slow)
+    shutil.rmtree(folder / "cells")
+    code, out, err = report(folder, "--format", "issue")
+    assert (code, out) == (EXIT_USAGE, "")
+    assert "the folders of all runs that failed are gone" in err
+
+
 def test_two_runs_are_compared(tmp_path: Path, report: Report) -> None:
     one = dataclasses.replace(train(1.0), environment={"packages": {"torch": "2.12.0", "numpy": "2.0.0"}})
     two = dataclasses.replace(train(4.0, slow), environment={"packages": {"torch": "2.13.0", "numpy": "2.0.0"}})

@@ -10,20 +10,24 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from repro.checkpoints.errors import CheckpointError, UnreadableError
 
-MAX_READ = 16 << 20
-"""Bytes that zip parsing may ask for at once: the central directory above all, whose size a file may claim freely."""
+MAX_READ = 4 << 20
+"""Bytes that zip parsing may ask for at once: the central directory above all, whose size a file may claim freely, and
+whose entries become objects of many times their size."""
 MAX_MEMBERS = 100_000
 MAX_GROWTH = 20
 """How many times the size of the archive all of its compressed members may unpack to."""
+IN_MEMORY = 32 << 20
+"""Bytes of memory that are allowed whatever the size of the archive."""
 ALWAYS_ALLOWED = 64 << 20
 """Bytes that may be unpacked whatever the size of the archive: a few zeros compress a thousandfold."""
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 
 
@@ -66,18 +70,50 @@ class Window(io.RawIOBase):
         return len(piece)
 
 
+@dataclass
+class Limits:
+    """What reading one file may take, archives within archives together."""
+
+    stack: contextlib.ExitStack
+    """Keeps what members are unpacked to, on the disk, until the caller closes it."""
+    file_size: int
+    """In bytes."""
+    unpacked: int = 0
+    """Bytes so far."""
+    cost: int = 0
+    """Bytes of memory that pickles have taken so far, about."""
+
+    @property
+    def may_unpack(self) -> int:
+        """How much more, in bytes."""
+        return max(ALWAYS_ALLOWED, MAX_GROWTH * self.file_size) - self.unpacked
+
+    @property
+    def in_memory(self) -> int:
+        """Bytes of memory for what is not looked at in place: text, and what pickles tell."""
+        return max(IN_MEMORY, self.file_size)
+
+    def spend(self, cost: int) -> None:
+        """
+        :param cost: bytes of memory.
+        :raises UnreadableError: if that is too much in all.
+        """
+        self.cost += cost
+        if self.cost > self.in_memory:
+            raise UnreadableError("its pickles hold more objects than a checkpoint of this size may")
+
+
 class Archive:
     """The members of a zip archive in memory or in a mapped file."""
 
-    def __init__(self, view: memoryview, name: str, stack: contextlib.ExitStack) -> None:
+    def __init__(self, view: memoryview, name: str, limits: Limits) -> None:
         """
         :param view: the archive's bytes.
         :param name: what it is called in messages.
-        :param stack: keeps what members are unpacked to until the caller closes it.
+        :param limits: of the file that it is in.
         :raises UnreadableError: if it is no zip archive, or one that is not read.
         """
-        self._view, self._name, self._stack = view, name, stack
-        self._unpacked = 0
+        self._view, self._name, self._limits = view, name, limits
         try:
             archive = zipfile.ZipFile(Window(view))
         except (zipfile.BadZipFile, OSError, ValueError, struct.error, OverflowError, NotImplementedError) as error:
@@ -142,11 +178,11 @@ class Archive:
         return body
 
     def _unpack(self, entry: zipfile.ZipInfo) -> memoryview:
-        allowed = max(ALWAYS_ALLOWED, MAX_GROWTH * len(self._view)) - self._unpacked
+        allowed = self._limits.may_unpack
         too_much = UnreadableError(f"{self._where(entry.filename)} unpacks to too much, as a zip bomb does")
         if entry.file_size > allowed:
             raise too_much
-        file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closed with the stack
+        file = self._limits.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closed with the stack
         size = 0
         try:
             with self._zip.open(entry) as source:
@@ -159,7 +195,7 @@ class Archive:
             if isinstance(error, UnreadableError):
                 raise
             raise UnreadableError(f"{self._where(entry.filename)} is damaged ({error})") from None
-        self._unpacked += size
+        self._limits.unpacked += size
         file.flush()
         return mapped(file, size)
 
@@ -188,24 +224,29 @@ def mapped(file: BinaryIO, size: int) -> memoryview:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Archive]:
+def opened(path: Path) -> Iterator[tuple[Archive, Limits]]:
     """
-    The archive in a file.
+    The archive in a file, and what reading it may take.
 
     :raises CheckpointError: if there is no such file, or if it is not a zip archive.
     """
     with contextlib.ExitStack() as stack:
         try:
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise CheckpointError(f"{path}: not a file but a pipe or a device; give a .zip that model.save() wrote")
             file = stack.enter_context(path.open("rb"))
             size = path.stat().st_size
             view = mapped(file, size)
+        except CheckpointError:
+            raise
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise CheckpointError(f"{path}: can't be read: {reason}") from None
         if not size:
             raise CheckpointError(f"{path}: the file is empty; give a .zip that model.save() wrote")
+        limits = Limits(stack, size)
         try:
-            archive = Archive(view, path.name, stack)
+            archive = Archive(view, path.name, limits)
         except UnreadableError as error:
             raise CheckpointError(f"{path}: {error}; give a .zip that model.save() wrote") from None
-        yield archive
+        yield archive, limits

@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.checkpoints import data as data_module
 from repro.checkpoints import torch_file
-from repro.checkpoints.archive import Archive, opened
+from repro.checkpoints.archive import Archive, Limits, opened
 from repro.checkpoints.data import Data
 from repro.checkpoints.errors import CheckpointError, UnreadableError
 from repro.checkpoints.optimisers import Optimiser, optimiser
@@ -60,11 +60,11 @@ def loaded(path: Path) -> Iterator[Checkpoint]:
     :raises CheckpointError: if there is no such file, or if it is not one that stable-baselines3 saved.
     """
     with contextlib.ExitStack() as stack:
-        archive = stack.enter_context(opened(path))
-        yield _read(path, archive, stack)
+        archive, limits = stack.enter_context(opened(path))
+        yield _read(path, archive, limits)
 
 
-def _read(path: Path, archive: Archive, stack: contextlib.ExitStack) -> Checkpoint:
+def _read(path: Path, archive: Archive, limits: Limits) -> Checkpoint:
     if DATA not in archive.entries or not any(name.endswith(".pth") for name in archive.entries):
         names = ", ".join(sorted(archive.entries)[:4]) or "nothing"
         raise CheckpointError(
@@ -72,7 +72,7 @@ def _read(path: Path, archive: Archive, stack: contextlib.ExitStack) -> Checkpoi
             "a model's holds data, policy.pth and its optimisers"
         )
     try:
-        values = data_module.parse(archive.read(DATA, data_module.MAX_DATA), str(path))
+        values = _data(archive, limits, str(path))
     except UnreadableError as error:
         raise CheckpointError(f"{path}: {error}; nothing can be told without it") from None
     found = Checkpoint(
@@ -93,10 +93,17 @@ def _read(path: Path, archive: Archive, stack: contextlib.ExitStack) -> Checkpoi
     for member in archive.entries:
         if member.endswith(".pth"):
             try:
-                _read_tensors(archive, member, found, stack)
+                _read_tensors(archive, member, found, limits)
             except UnreadableError as error:
                 found.unread[member] = str(error)
     return found
+
+
+def _data(archive: Archive, limits: Limits, where: str) -> Data:
+    size, most = archive.entries[DATA].file_size, min(data_module.MAX_DATA, limits.in_memory)
+    if size > most:
+        raise UnreadableError(f"its data has {size} bytes, more than the {most} that are read of it")
+    return data_module.parse(archive.view(DATA), where, limits.spend)
 
 
 def _text(archive: Archive, member: str, found: Checkpoint) -> str | None:
@@ -109,8 +116,8 @@ def _text(archive: Archive, member: str, found: Checkpoint) -> str | None:
         return None
 
 
-def _read_tensors(archive: Archive, member: str, found: Checkpoint, stack: contextlib.ExitStack) -> None:
-    file = torch_file.read(archive.view(member), member, stack)
+def _read_tensors(archive: Archive, member: str, found: Checkpoint, limits: Limits) -> None:
+    file = torch_file.read(archive.view(member), member, limits)
     found.pickled[member] = file
     if member == WEIGHTS:
         found.weights = _tensors(file.value)

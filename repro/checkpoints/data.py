@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +40,15 @@ class Embedded:
 class Data:
     """Attributes of a saved model."""
 
-    def __init__(self, values: Mapping[str, Any], where: str, twice: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, values: dict[str, Any], where: str, spend: Callable[[int], None], twice: tuple[str, ...] = ()
+    ) -> None:
         """
         :param where: the file, for messages.
+        :param spend: is told of the memory that pickles take.
         :param twice: keys that it holds more than once.
         """
-        self._values, self._where, self.twice = values, where, twice
+        self._values, self._where, self._spend, self.twice = values, where, spend, twice
         self._embedded: dict[str, Embedded] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -64,7 +67,11 @@ class Data:
         if not isinstance(value, dict) or _SERIALIZED not in value:
             return None
         if name not in self._embedded:
-            self._embedded[name] = _embedded(name, value)
+            text = value[_SERIALIZED]
+            # Its text is not needed again, and may be most of the file.
+            self._values[name] = {_SERIALIZED: None, _TYPE: value.get(_TYPE)}
+            del value
+            self._embedded[name] = _embedded(name, str(self._values[name][_TYPE] or "")[:200], text, self._spend)
         return self._embedded[name]
 
     def value(self, name: str) -> Any:
@@ -115,17 +122,23 @@ class Data:
         return str(value) if isinstance(value, Global) else ""
 
     def _wrong(self, name: str, right: str) -> CheckpointError:
-        return CheckpointError(f"{self._where}: {name} in its data is {repr(self._values[name])[:60]}, must be {right}")
+        told = "a pickle of something else" if self.embedded(name) else repr(self._values[name])[:60]
+        return CheckpointError(f"{self._where}: {name} in its data is {told}, must be {right}")
 
 
-def parse(text: bytes, where: str) -> Data:
+def parse(content: memoryview, where: str, spend: Callable[[int], None] = lambda _: None) -> Data:
     """
     The data of a checkpoint.
 
     :param where: the file, for messages.
+    :param spend: is told of the memory that its pickles take, in bytes, and may raise UnreadableError.
     :raises CheckpointError: if it is not what stable-baselines3 writes.
     """
-    if sum(text.count(sign) for sign in (b",", b"[", b"{")) > _MAX_VALUES:
+    try:
+        text = str(content, "utf-8")
+    except ValueError as error:
+        raise CheckpointError(f"{where}: its data is not JSON as stable-baselines3 writes it ({error})") from None
+    if sum(text.count(sign) for sign in ",[{") > _MAX_VALUES:
         raise CheckpointError(
             f"{where}: its data holds more than {_MAX_VALUES} values; stable-baselines3 writes hundreds"
         )
@@ -139,16 +152,15 @@ def parse(text: bytes, where: str) -> Data:
         return found
 
     try:
-        values = json.loads(text.decode("utf-8"), object_pairs_hook=pairs)
+        values = json.loads(text, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: its data is not JSON as stable-baselines3 writes it ({error})") from None
     if not isinstance(values, dict):
         raise CheckpointError(f"{where}: its data is not a JSON object, as stable-baselines3 writes it")
-    return Data(values, where, tuple(twice))
+    return Data(values, where, spend, tuple(twice))
 
 
-def _embedded(name: str, value: dict[str, Any]) -> Embedded:
-    kind, text = str(value.get(_TYPE, ""))[:200], value[_SERIALIZED]
+def _embedded(name: str, kind: str, text: Any, spend: Callable[[int], None]) -> Embedded:
     try:
         if not isinstance(text, str):
             raise UnreadableError("a pickle that is no text")
@@ -156,6 +168,6 @@ def _embedded(name: str, value: dict[str, Any]) -> Embedded:
     except (binascii.Error, ValueError) as error:
         return Embedded(name, kind, 0, None, str(error))
     try:
-        return Embedded(name, kind, len(raw), pickles.read(raw))
+        return Embedded(name, kind, len(raw), pickles.read(raw, spend))
     except UnreadableError as error:
         return Embedded(name, kind, len(raw), None, str(error))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -19,6 +19,10 @@ from repro.checkpoints.errors import UnreadableError
 
 MAX_OPCODES = 2_000_000
 """About two seconds."""
+_OPERATION, _CALL, _KEPT = 80, 400, 1 << 12
+"""Bytes of memory that an operation and a call take, and that are kept of a text."""
+_TOLD = 4096
+"""Operations after which memory is looked at."""
 _PLAIN_KEYS = (str, bytes, int, float, bool, type(None))
 """Keys that are hashed without recursion: a tuple nested deeply enough would overflow the stack."""
 _CALL_AT_LOAD = {"REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ"}
@@ -77,10 +81,11 @@ class _Mark:
 _MARK = _Mark()
 
 
-def read(data: bytes | memoryview) -> Pickled:
+def read(data: bytes | memoryview, spend: Callable[[int], None] = lambda _: None) -> Pickled:
     """
     The first pickle of these bytes.
 
+    :param spend: is told of the memory that it takes, in bytes, and may raise UnreadableError.
     :raises UnreadableError: if they are no pickle, or one that is not read to its end.
     """
     stream = BytesIO(data)
@@ -89,7 +94,10 @@ def read(data: bytes | memoryview) -> Pickled:
         for count, (opcode, argument, at) in enumerate(pickletools.genops(stream)):
             if count > MAX_OPCODES:
                 raise UnreadableError(f"a pickle of more than {MAX_OPCODES} operations")
+            if count % _TOLD == 0:
+                spend(machine.told())
             if opcode.name == "STOP":
+                spend(machine.told())
                 value = machine.stack.pop()
                 return Pickled(value, tuple(machine.globals), tuple(machine.called), (at or 0) + 1)
             machine.run(opcode.name, argument)
@@ -108,13 +116,22 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.globals: dict[Global, None] = {}
         self.called: dict[Global, None] = {}
+        self._operations = self._calls = 0
+
+    def told(self) -> int:
+        """Bytes of memory that were taken since it was last asked, about."""
+        cost = self._operations * _OPERATION + self._calls * _CALL
+        self._operations = self._calls = 0
+        return cost
 
     def run(self, name: str, argument: Any) -> None:
         """Runs one opcode."""
+        self._operations += 1
         if name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
         elif name in _ARGUMENTS:
-            self.stack.append(argument)
+            # Of a long text or array nothing but its beginning is needed to tell what it is.
+            self.stack.append(argument[:_KEPT] if isinstance(argument, (str, bytes, bytearray)) else argument)
         elif name in _EMPTY:
             self.stack.append(_EMPTY[name]())
         elif name in _CALL_AT_LOAD:
@@ -223,6 +240,7 @@ class _Machine:
 
     def _call(self, name: str, argument: Any) -> None:
         function: Any
+        self._calls += 1
         if name == "INST":
             arguments: Any = tuple(self._marked())
             self._global(argument)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from repro.checkpoints import pickles
-from repro.checkpoints.archive import Archive
+from repro.checkpoints.archive import Archive, Limits
 from repro.checkpoints.errors import UnreadableError
 from repro.checkpoints.pickles import Global, Made, Persistent
 from repro.checkpoints.tensors import DTYPES, STORAGES, Tensor, tensor
@@ -62,20 +62,20 @@ class _Storages:
         return self.seen[key]
 
 
-def read(view: memoryview, name: str, stack: contextlib.ExitStack) -> TorchFile:
+def read(view: memoryview, name: str, limits: Limits) -> TorchFile:
     """
     A file that ``torch.save`` wrote.
 
     :raises UnreadableError: if it is none, or damaged.
     """
     if view[:4].tobytes() == b"PK\x03\x04":
-        return _read_zip(Archive(view, name, stack))
+        return _read_zip(Archive(view, name, limits), limits)
     if view[:1].tobytes() == b"\x80":
-        return _read_legacy(view)
+        return _read_legacy(view, limits)
     raise UnreadableError(f"{name} is in none of the formats of torch.save that are read")
 
 
-def _read_zip(archive: Archive) -> TorchFile:
+def _read_zip(archive: Archive, limits: Limits) -> TorchFile:
     heads = [name for name in archive.entries if name.endswith("/data.pkl")]
     if len(heads) != 1:
         raise UnreadableError("a zip archive, but not one of torch.save")
@@ -83,14 +83,14 @@ def _read_zip(archive: Archive) -> TorchFile:
     storages = _Storages(lambda key: archive.view(f"{folder}data/{key}"))
     if f"{folder}byteorder" in archive.entries and archive.read(f"{folder}byteorder", 16) == b"big":
         storages.order = ">"
-    pickled = pickles.read(archive.read(heads[0], MAX_PICKLE))
+    pickled = pickles.read(archive.read(heads[0], min(MAX_PICKLE, limits.in_memory)), limits.spend)
     return _resolved(pickled, storages)
 
 
-def _read_legacy(view: memoryview) -> TorchFile:
+def _read_legacy(view: memoryview, limits: Limits) -> TorchFile:
     at, found = 0, []
     for _ in range(5):  # magic number, protocol, system, the object, the storages' keys
-        pickled = pickles.read(view[at : at + MAX_PICKLE])
+        pickled = pickles.read(view[at : at + min(MAX_PICKLE, limits.in_memory)], limits.spend)
         found.append(pickled)
         at += pickled.size
         if found[0].value != _LEGACY_MAGIC:

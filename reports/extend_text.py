@@ -36,7 +36,7 @@ class Live(Telling):
         self._pace_s: float | None = None
         """Seconds for a step, as the last piece took."""
         self._steps = extension.base.steps
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def clear(self) -> None:
         """Takes the redrawn line away."""
@@ -50,7 +50,9 @@ class Live(Telling):
 
     def status(self, number: int, status: Status) -> None:
         for item in status.warned:
-            self._once(preflight_text.line(item))  # each piece would warn of the same again
+            if item.id not in self._warned:  # each piece would warn of the same again
+                self._warned.add(item.id)
+                self.note(preflight_text.line(item))
         if status.diagnosis is not None and status.diagnosis.verdict.stands_for_good:
             self.note(status.diagnosis.summary)
         if not self._tty and time.monotonic() - self._shown_s < _QUIET_EVERY_S:
@@ -92,11 +94,6 @@ class Live(Telling):
             self._say(f"freezelab: {proof.id} stays on for the pieces that follow")
         elif proof.verified:
             self._say(f"freezelab: to go on with it, press Ctrl-C and add --remedy {proof.id} to the same command")
-
-    def _once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self.note(text)
 
     def _left(self, step: int) -> str:
         if self._pace_s is None:

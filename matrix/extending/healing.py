@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from matrix.extending import ledger, piece
 from matrix.extending.checkpoints import Checkpoint
 from matrix.extending.course import Course
@@ -54,8 +56,9 @@ def propose(course: Course, slow: Attempt, began: Checkpoint | None) -> None:
             continue
         folder = slow.folder / verify.FOLDER / remedy.id
 
-        def status(now: Status) -> None:
-            course.telling.status(slow.number, now)
+        def status(now: Status, remedy: Remedy = remedy) -> None:
+            line = f"again for a moment with {remedy.id} · {now.line}"
+            course.telling.status(slow.number, dataclasses.replace(now, line=line, warned=()))
 
         second = piece.rehearse(
             course.extension, began, folder, (*course.chosen, Choice(remedy)), course.runner, status

@@ -12,6 +12,7 @@ from matrix.extending.piece import Attempt
 from matrix.extending.training import Ended
 from probes.diagnosis import Diagnosis, Timing
 from probes.diagnosis import Remedy as Proof
+from probes.preflight.checks import Warned
 from probes.verdicts import Verdict
 from probes.watch import Status
 from reports import extend_text
@@ -70,6 +71,15 @@ def test_without_a_terminal_it_is_quiet_between_pieces(monkeypatch: pytest.Monke
     live.trained(_row(2, 201_200, 211_440, environment_lost="it is in the workers of SubprocVecEnv"), None)
     live.trained(_row(3, 211_440, 221_680, environment_lost="it is in the workers of SubprocVecEnv"), None)
     assert screen.getvalue().count("the environment began anew at this piece, for it is in the workers of") == 1
+
+
+def test_what_each_piece_would_warn_of_is_said_once() -> None:
+    screen = io.StringIO()
+    live = extend_text.Live(_EXTENSION, screen)
+    for seconds in (19, 23):
+        warned = Warned("long-update", f"the bar will stand still for about {seconds} s", "", "")
+        live.status(1, Status(1.0, 201_300, "train", "train", warned=(warned,)))
+    assert screen.getvalue() == "freezelab: the bar will stand still for about 19 s\n"
 
 
 def test_control_characters_of_a_summary_never_reach_the_terminal() -> None:

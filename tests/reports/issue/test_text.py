@@ -80,7 +80,7 @@ def test_whose_fault_is_ones_own_is_told() -> None:
     assert "The culprit is code of your own" in text.render(own, None)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(ANYTHING, max_size=45), st.booleans())
 def test_whatever_a_process_says_the_form_stays(words: list[str], has_program: bool) -> None:
     program = Reproducer("\n".join(words), tuple(words[:2]), tuple(words[:2])) if has_program else None

@@ -52,7 +52,7 @@ def test_the_words_of_the_contract_stay_although_a_person_is_called_so() -> None
     assert Diagnosis.from_json(shown.to_json()) == shown
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(ANYTHING, max_size=40))
 def test_whatever_a_process_says_a_diagnosis_remains(words: list[str]) -> None:
     shown = redacted(filled(words), redactor())

@@ -216,11 +216,11 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
         return f"deadlocked: {' and '.join(dict.fromkeys(processes))} wait for each other"
     if verdict is Verdict.BLOCKED and dead is not None:
         return f"blocked: it waits for ever on {dead['who']}, which {dead['says']}"
-    if verdict is Verdict.DEADLOCK and "waits-on-itself" in details:
-        return "deadlocked: it waits for what only it could give itself, with nobody left in it to do so"
     # Whom it waits for: a worker, or one of its own threads.
     peer = details.get("waits-on-peer", {}).get("process")
     it = f"it waits on {peer}, which" if peer not in (None, "main") else "it"
+    if verdict is Verdict.DEADLOCK and "waits-on-itself" in details:
+        return f"deadlocked: {it} waits for what only it could give itself, with nobody left in it to do so"
     if verdict is Verdict.BLOCKED and details.get("waits-on-peer", {}).get("end") == "outside":
         return f"blocked: it waits on {details['waits-on-peer']['who']}, which is no part of it"
     if verdict is Verdict.BLOCKED and "stopped" in details:

@@ -301,7 +301,7 @@ if __name__ == "__main__":
         ("os._exit(3)", 2, Verdict.BLOCKED, None, "exit code 3"),
         ("os.kill(os.getpid(), 19)", 0, Verdict.BLOCKED, ("act", "worker 0"), "stopped"),
         ("while True: pass", 1, Verdict.SPIN, ("act", "worker 1"), "burns CPU"),
-        ("os.read(os.pipe()[0], 1)", 1, Verdict.BLOCKED, ("act", "worker 1"), "worker 1"),
+        ("os.read(os.pipe()[0], 1)", 1, Verdict.DEADLOCK, ("act", "worker 1"), "worker 1"),
     ],
 )
 def test_the_worker_that_everything_waits_for(

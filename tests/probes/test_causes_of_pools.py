@@ -21,7 +21,16 @@ def thread(*parts: list[list[Any]], stands: bool = True) -> dict[str, Any]:
 
 def finding(*threads: dict[str, Any], main: list[list[Any]] | None = None) -> Finding:
     frames = [*(RESULT if main is None else main), ["step", "/me/desk.py", 21]]
-    wait = {"pid": 7, "tid": 7, "kind": "lock", "call": "futex", "what": "", "threads": []}
+    wait = {
+        "pid": 7,
+        "tid": 7,
+        "kind": "lock",
+        "call": "futex",
+        "what": "",
+        "threads": [],
+        "shared": False,
+        "for_gil": False,
+    }
     details: dict[str, dict[str, Any]] = {
         "stack-still": {"frames": frames, "process": "main"},
         "beside": {"pid": 7, "tid": 7, "process": "main", "wait": wait, "threads": list(threads), "processes": []},

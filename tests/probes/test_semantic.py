@@ -691,7 +691,7 @@ def test_a_healthy_run_is_called_healthy(endings: dict[str, tuple[Diagnosis, lis
     [
         ("callback", "buffer-changed", "callback", "_on_rollout_end"),
         ("exception", "buffer-changed", "callback", "_on_rollout_end"),
-        ("nan", "non-finite", "collect", None),
+        ("nan", "non-finite", "collect", "step"),
         ("aliased", "aliased-observation", "collect", "step_wait"),
     ],
 )

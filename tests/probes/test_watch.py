@@ -398,8 +398,8 @@ def test_sampling_that_rejects_for_ever_is_a_spin(scenario: str, outcome: Outcom
 
 
 @about("socket")
-def test_a_socket_that_never_answers_blocks(scenario: str, outcome: Outcome) -> None:
-    assert outcome.diagnosis.verdict is Verdict.BLOCKED, outcome
+def test_a_socket_of_which_it_holds_both_ends_is_a_deadlock(scenario: str, outcome: Outcome) -> None:
+    assert outcome.diagnosis.verdict is Verdict.DEADLOCK, outcome
     assert outcome.diagnosis.culprit is not None
     assert outcome.diagnosis.culprit.function == "quote"
     assert outcome.diagnosis.phase == "collect"

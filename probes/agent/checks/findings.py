@@ -48,18 +48,17 @@ class Findings:
             return
         recorder.text("corruption", {"findings": list(self._found.values())})
 
+    def add_non_finite(self, buffer: Any, name: str, counts: dict[str, Any]) -> None:
+        """
+        Numbers that are none, and who gave them where that is known: a reward comes from an environment's ``step``.
+
+        :param counts: as :func:`arrays.non_finite` gives them.
+        """
+        gave = giver.of_reward(counts["env"]) if name == "rewards" else None
+        self.add("non-finite", name, {"buffer": type(buffer).__name__, **counts, "giver": gave})
+
 
 findings = Findings()
-
-
-def add_non_finite(buffer: Any, name: str, counts: dict[str, Any]) -> None:
-    """
-    Numbers that are none, and who gave them where that is known: a reward comes from an environment's ``step``.
-
-    :param counts: as :func:`arrays.non_finite` gives them.
-    """
-    gave = giver.of_reward(counts["env"]) if name == "rewards" else None
-    findings.add("non-finite", name, {"buffer": type(buffer).__name__, **counts, "giver": gave})
 
 
 class Account:

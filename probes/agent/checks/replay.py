@@ -13,7 +13,7 @@ from typing import Any
 from .. import layout
 from ..recorder import recorder
 from . import arrays
-from .findings import Account, add_non_finite, findings
+from .findings import Account, findings
 
 _BLOCK_BYTES = 65536
 _MAX_ROWS = 1024
@@ -95,7 +95,7 @@ class _Watch:
                 counts = arrays.non_finite(view)
                 if counts is not None:
                     counts["row"] += start
-                    add_non_finite(buffer, name, counts)
+                    findings.add_non_finite(buffer, name, counts)
             elif before[0] != sums and before[1] == address:
                 self._changed(buffer, name, array, block, sums)
             self.sums[name, block] = (sums, address, recorder.words[layout.STEP])

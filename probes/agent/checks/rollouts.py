@@ -13,7 +13,7 @@ from typing import Any
 from .. import layout
 from ..recorder import recorder
 from . import arrays, zoom
-from .findings import Account, add_non_finite, findings
+from .findings import Account, findings
 from .fingerprint import Fingerprint
 
 _KNOWN_METHODS = frozenset(("add", "reset", "get", "compute_returns_and_advantage", "_get_samples"))
@@ -204,4 +204,4 @@ class Rollouts:
             view = arrays.env_first(name, array, watch.steps, watch.envs)
             counts = arrays.non_finite(view) if view is not None else None
             if counts is not None:
-                add_non_finite(buffer, name, counts)
+                findings.add_non_finite(buffer, name, counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,8 @@ def search_lock(locks: LockPair, call: Call) -> Result:
         space = LockSpace(mixer, locks.python, call.subject, provider, consistency, locks.torch_backend)
         bisector = Groups(tuple(mixer.changes), together=together, cost_s=space.cost_s)
         finished = call.search(bisector, space, session, view)
-        pair = _pair(bisector)
+        shown = tried_pairs(bisector, space)
+        pair = shown[0] if shown else None
         again: tuple[str, ...] = ()
         if pair is not None:
             for name, made in ((PASSES, pair.good), (FREEZES, pair.bad)):
@@ -276,8 +277,33 @@ def search_lock(locks: LockPair, call: Call) -> Result:
             facts={"changes": list(mixer.changes), "inseparable": [list(group) for group in together]},
             notes=_lock_notes(bisector, session.runs),
         )
+        if result.certificate is not None and result.certificate.culprit:
+            result = replace(result, certificate=replace(result.certificate, pairs=shown))
         result.save(call.out)
     return result
+
+
+def tried_pairs(bisector: Groups, space: LockSpace) -> tuple[Pair, ...]:
+    """
+    The pairs that show the culprit, each candidate as it was tried: with what it can't be made without.
+
+    A pair is left out if no run tells its two sides apart.
+    """
+    conclusion = bisector.conclusion
+    if conclusion is None or not conclusion.found:
+        return ()
+    found: dict[tuple[object, object], Pair] = {}
+    for pair in bisector.pairs:
+        sides = []
+        for side in (changes_of(pair.good), changes_of(pair.bad)):
+            instead = space.instead(side)[0] if not any(bisector.runs(side)) else side
+            sides.append(side if instead is None else instead)
+        good, bad = sides
+        runs = (*bisector.runs(good), *bisector.runs(bad))
+        if good != bad and runs[1] and runs[2]:
+            words = pair.shows if sides == [pair.good, pair.bad] else f"{pair.shows}, with what it requires"
+            found.setdefault((good, bad), Pair(words, good, bad, *runs))
+    return tuple(found.values())
 
 
 def changes_of(candidate: object) -> Changes:

@@ -10,7 +10,16 @@ from matrix.bisecting.searches import LockPair, search_lock, search_versions
 from matrix.bisecting.versions import Wanted
 from matrix.plan.libraries import OUR_PYTHON
 from reports.commands import bisect_factors, bisect_sites, bisect_steps
-from reports.commands.bisect_common import DESCRIPTION, EXITS, add_common, call_of, python_version, tell, told
+from reports.commands.bisect_common import (
+    DESCRIPTION,
+    EXITS,
+    CommandParser,
+    add_common,
+    call_of,
+    python_version,
+    tell,
+    told,
+)
 from reports.commands.interface import Commands, UsageError
 
 
@@ -29,7 +38,7 @@ def add(commands: Commands) -> None:
         "  freezelab bisect steps runs/a runs/b --repeat runs/a2 --zoom\n" + EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    kinds = parser.add_subparsers(required=True, metavar="KIND", parser_class=CommandParser)
     _add_versions(kinds)
     _add_lock(kinds)
     bisect_factors.add(kinds)

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from matrix.bisecting.budget import Budget
 from matrix.bisecting.result import Result
@@ -31,6 +31,26 @@ DESCRIPTION = (
     "what is sought; any other failure tells nothing. Runs may freeze only sometimes: candidates are run again until "
     "the result is as sure as it is said to be. A stopped search goes on where it stopped."
 )
+
+
+class CommandParser(argparse.ArgumentParser):
+    """
+    Takes what is behind the first ``--`` as it is, into ``command``.
+
+    argparse's own remainder begins at the first word that is no option: it would swallow the options behind two files.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See :class:`argparse.ArgumentParser`."""
+        words = list(sys.argv[1:] if args is None else args)
+        at = words.index("--") if "--" in words else len(words)
+        options, rest = super().parse_known_args(words[:at], namespace)
+        if at < len(words):
+            if "command" in options:
+                options.command = [*options.command, *words[at + 1 :]]
+            else:
+                rest += words[at:]
+        return options, rest
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +80,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--fresh", action="store_true", help="forget what an earlier call left in the folder")
     parser.add_argument("--no-stacks", action="store_true", help="do without py-spy")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document on stdout")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the training command")
+    parser.add_argument("command", nargs="*", metavar="-- CMD ...", help="the training command")
 
 
 def told(parse: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
@@ -84,7 +104,7 @@ def python_version(text: str) -> str:
 
 def command_of(options: argparse.Namespace) -> tuple[str, ...]:
     """What is behind ``--``."""
-    return tuple(options.command[1:] if options.command[:1] == ["--"] else options.command)
+    return tuple(options.command)
 
 
 def call_of(options: argparse.Namespace, name: str, *, program: bool = True) -> Call:

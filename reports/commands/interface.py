@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from probes.errors import InputError
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 """Where a command adds itself: its parser, with the function that runs it as the default ``run``."""
 
 EXIT_OK = 0

@@ -10,6 +10,10 @@ from matrix.environments.amounts import size_text
 
 _WIDTH = 110
 _IMPORTS = 2
+_OTHER_SETTINGS = (
+    "if it was trained with other settings than those in the file, which loading it with others and saving it again "
+    "leaves, give the true ones: --n-steps, --batch-size, --n-epochs, --n-envs"
+)
 _SIGNS = {"trained": "fits", None: "note"}
 _SYSTEM = {"Stable-Baselines3": "stable-baselines3", "PyTorch": "torch", "Python": "Python", "Gymnasium": "gymnasium"}
 
@@ -25,6 +29,8 @@ def text(document: Mapping[str, Any]) -> str:
     lines = [f"verdict   {document['verdict']}", *_wrapped("", document["summary"])]
     for number, item in enumerate(decisive):
         lines += _wrapped("" if number else "because", item["says"])
+    if any(item["kind"] == "optimiser-short" for item in decisive):
+        lines += _wrapped("but", _OTHER_SETTINGS)
     lines += ["", *_table(document)]
     if rest:
         lines += ["", "evidence"]
@@ -50,6 +56,8 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     if document["base"] is not None:
         base = document["base"]
         rows.append(("base", f"{base['checkpoint']}: {base['claimed_steps']:,} steps; by itself {base['verdict']}"))
+    if document["ledger"] is not None:
+        rows.append(("ledger", document["ledger"]))
     settings = ", ".join(f"{name} {value}" for name, value in document["settings"].items() if value is not None)
     rows.append(("model", f"{document['algorithm'] or 'unknown algorithm'}: {settings}"))
     rows.append(("claims", f"{document['claimed_steps']:,} steps (num_timesteps)"))
@@ -69,7 +77,7 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     versions = [f"{said} {saved['system'][name]}" for name, said in _SYSTEM.items() if name in saved["system"]]
     if not versions and saved["stable_baselines3"]:
         versions = [f"stable-baselines3 {saved['stable_baselines3']}"]
-    begun = f"last learn() began {saved['last_learn_began']}, " if saved["last_learn_began"] else ""
+    begun = f"last learn() began {saved['last_learn_began']} (UTC), " if saved["last_learn_began"] else ""
     rows.append(("made by", ", ".join(versions) or "unknown versions"))
     rows.append(("times", f"{begun}written {saved['written_local_time']} by its machine's clock"))
     width = max(len(name) for name, _ in rows) + 2

@@ -41,6 +41,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.zip", help="a file that model.save() wrote")
     parser.add_argument("--against", type=Path, metavar="BASE.zip", help="the checkpoint that it is said to come from")
+    parser.add_argument(
+        "--ledger", type=Path, metavar="FILE", help="of freezelab extend (default: ledger.jsonl of its folder, if any)"
+    )
     for name, what in _SETTINGS.items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=count, metavar="N", help=f"{what} (default: the file's own)")
@@ -50,7 +53,7 @@ def add(commands: Commands) -> None:
 
 def _audit(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in _SETTINGS}
-    found = audit(options.checkpoint, options.against, given)
+    found = audit(options.checkpoint, options.against, given, options.ledger)
     print(json.dumps(found.document, indent=1) if options.json else audit_text.text(found.document))
     if found.is_false:
         return EXIT_DIAGNOSED

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.checkpoints import ledger as ledger_module
 from repro.checkpoints import pickles
+from repro.checkpoints.algorithms import of
 from repro.checkpoints.case import Case, Observed, Verdict, settings_of
 from repro.checkpoints.checkpoint import Checkpoint, loaded
 from repro.checkpoints.data import Embedded
@@ -17,6 +19,7 @@ from repro.checkpoints.errors import CheckpointError
 from repro.checkpoints.evidence import observe
 from repro.checkpoints.health import Finding, Level, examine
 from repro.checkpoints.judge import Judgement, judge
+from repro.checkpoints.ledger import Told
 
 SCHEMA = "freezelab.audit/1"
 _SETTINGS = (
@@ -40,25 +43,53 @@ class Audit:
         return self.verdict.is_false or any(item["level"] == Level.DANGER for item in self.document["findings"])
 
 
-def audit(path: Path, against: Path | None = None, given: Mapping[str, int | None] | None = None) -> Audit:
+def audit(
+    path: Path,
+    against: Path | None = None,
+    given: Mapping[str, int | None] | None = None,
+    ledger: Path | None = None,
+) -> Audit:
     """
     Says whether a checkpoint was trained as it claims; nothing in it is executed.
 
     :param against: the checkpoint that it is said to come from.
     :param given: settings that the caller knows better than the file: ``n_steps``, ``batch_size``, ``n_epochs``,
         ``n_envs``; None means not given.
+    :param ledger: of ``freezelab extend``; None: the one beside the checkpoint, if there is one.
     :raises CheckpointError: if a file is missing, or is no checkpoint of stable-baselines3.
     """
     try:
         with contextlib.ExitStack() as stack:
             checkpoint = stack.enter_context(loaded(path))
             base = stack.enter_context(loaded(against)) if against else None
-            case = Case(checkpoint, settings_of(checkpoint, given or {}), base)
+            _require_kin(checkpoint, base)
+            told = _ledger(path, ledger)
+            case = Case(checkpoint, settings_of(checkpoint, given or {}), base, told)
             return _told(case)
     except RecursionError:
         raise CheckpointError(f"{path}: values nested too deeply; stable-baselines3 writes none like that") from None
     except MemoryError:
         raise CheckpointError(f"{path}: it needs more memory than there is") from None
+
+
+def _ledger(path: Path, given: Path | None) -> Told | None:
+    found = given or ledger_module.find(path)
+    try:
+        return ledger_module.read(found, path) if found else None
+    except CheckpointError:
+        if given:
+            raise
+        return None  # some other file of that name
+
+
+def _require_kin(checkpoint: Checkpoint, base: Checkpoint | None) -> None:
+    mine, theirs = of(checkpoint.data), of(base.data) if base else None
+    if base is None or mine is None or theirs is None or mine.family == theirs.family:
+        return
+    raise CheckpointError(
+        f"{base.path}: a model of {theirs.name(base.data)}, and {checkpoint.path.name} is one of "
+        f"{mine.name(checkpoint.data)}: nothing of the one can be in the other; give the one that it was made from"
+    )
 
 
 def _told(case: Case) -> Audit:
@@ -83,6 +114,7 @@ def _told(case: Case) -> Audit:
         "unread": dict(case.checkpoint.unread),
         "saved": _saved(case.checkpoint),
         "base": None,
+        "ledger": str(case.ledger.path) if case.ledger else None,
     }
     if case.base is not None and alone is not None:
         document["base"] = {
@@ -110,6 +142,8 @@ def _summary(case: Case, judgement: Judgement, shown: int | None) -> str:
     claim = f"{case.claim:,}"
     if not case.claim and judgement.verdict is Verdict.TRAINED:
         return "It claims no training."
+    if judgement.verdict is Verdict.TRAINED and _only_collected(case):
+        return f"Its {claim} steps were collected, and nothing was trained on them yet, as its settings say."
     of = f"of the {claim} steps that it claims"
     match judgement.verdict:
         case Verdict.TRAINED:
@@ -125,6 +159,11 @@ def _summary(case: Case, judgement: Judgement, shown: int | None) -> str:
             return "Its numbers contradict each other, so its count of steps can't be believed."
     part = f": {of}, it shows about {shown:,}" if shown is not None else ""
     return f"Whether it was trained as it claims can't be told from this file{part}."
+
+
+def _only_collected(case: Case) -> bool:
+    found = [item for item in case.checkpoint.optimisers.values() if item.counts]
+    return bool(found) and not any(item.taken for item in found)
 
 
 def _evidence(item: Observed, judgement: Judgement) -> dict[str, Any]:

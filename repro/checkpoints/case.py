@@ -18,6 +18,7 @@ from repro.checkpoints.algorithms.interface import (
     Work,
 )
 from repro.checkpoints.checkpoint import Checkpoint
+from repro.checkpoints.ledger import Told
 from repro.checkpoints.optimisers import Optimiser
 
 
@@ -68,6 +69,7 @@ class Case:
     checkpoint: Checkpoint
     settings: Settings
     base: Checkpoint | None = None
+    ledger: Told | None = None
 
     @cached_property
     def algorithm(self) -> Algorithm | None:

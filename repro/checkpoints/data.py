@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import math
@@ -67,11 +66,9 @@ class Data:
         if not isinstance(value, dict) or _SERIALIZED not in value:
             return None
         if name not in self._embedded:
-            text = value[_SERIALIZED]
             # Its text is not needed again, and may be most of the file.
             self._values[name] = {_SERIALIZED: None, _TYPE: value.get(_TYPE)}
-            del value
-            self._embedded[name] = _embedded(name, str(self._values[name][_TYPE] or "")[:200], text, self._spend)
+            self._embedded[name] = _embedded(name, value, self._spend)
         return self._embedded[name]
 
     def value(self, name: str) -> Any:
@@ -160,11 +157,13 @@ def parse(content: memoryview, where: str, spend: Callable[[int], None] = lambda
     return Data(values, where, spend, tuple(twice))
 
 
-def _embedded(name: str, kind: str, text: Any, spend: Callable[[int], None]) -> Embedded:
+def _embedded(name: str, value: dict[str, Any], spend: Callable[[int], None]) -> Embedded:
+    """A pickle, whose text is taken out of the value."""
+    kind = str(value.get(_TYPE, ""))[:200]
     try:
-        if not isinstance(text, str):
+        if not isinstance(value[_SERIALIZED], str):
             raise UnreadableError("a pickle that is no text")
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(value.pop(_SERIALIZED))
     except (binascii.Error, ValueError) as error:
         return Embedded(name, kind, 0, None, str(error))
     try:

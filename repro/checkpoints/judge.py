@@ -28,7 +28,7 @@ EXPLAINED = {
     ),
     "optimiser-younger-than-base": ("optimiser-short", "other-settings-before", "broken-off-before", "updates-short"),
     "copied-from-base": ("set-by-hand", "optimiser-empty", "optimiser-short"),
-    "same-as-base": ("optimiser-short", "updates-short", "other-settings-before", "broken-off-before"),
+    "same-as-base": ("optimiser-short", "updates-short"),
 }
 """Evidence of an honest base, and what it takes the force from."""
 

@@ -16,5 +16,6 @@ ALGORITHMS = (
         work=_work,
         pause=None,  # as long as the episodes of an iteration
         has_optimiser=False,
+        family="random search",
     ),
 )

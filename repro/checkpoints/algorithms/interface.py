@@ -103,6 +103,8 @@ class Algorithm:
     updates_are: str | None = None
     """The optimiser that steps exactly once for each of ``_n_updates``, whatever the settings; None if none does."""
     has_optimiser: bool = True
+    family: str = "off-policy"
+    """Weights of one family may be carried into a model of the same."""
     zero_biases: bool = False
     """Whether its networks begin with biases of zero."""
 

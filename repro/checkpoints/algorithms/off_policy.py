@@ -153,5 +153,6 @@ ALGORITHMS = (
         work=_single,
         pause=_pause,
         updates_are=ONE,
+        family="value-based",
     ),
 )

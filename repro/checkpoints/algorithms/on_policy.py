@@ -85,6 +85,7 @@ ALGORITHMS = (
         pause=rollout,
         grain=lambda settings: settings.positive("n_steps"),
         zero_biases=True,
+        family="on-policy",
     ),
     Algorithm(
         name=_ppo_name,
@@ -93,6 +94,7 @@ ALGORITHMS = (
         pause=rollout,
         grain=lambda settings: settings.positive("n_steps"),
         zero_biases=True,
+        family="on-policy",
     ),
     Algorithm(
         name=lambda _: "A2C",
@@ -102,5 +104,6 @@ ALGORITHMS = (
         grain=lambda settings: settings.positive("n_steps"),
         updates_are=OPTIMISER,
         zero_biases=True,
+        family="on-policy",
     ),
 )

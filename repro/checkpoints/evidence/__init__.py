@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from repro.checkpoints.case import Case, Observed
-from repro.checkpoints.evidence import against, counters, episodes, optimiser, schedules, weights
+from repro.checkpoints.evidence import against, counters, episodes, ledger, optimiser, schedules, weights
 
 Observer = Callable[[Case], Iterable[Observed]]
 
@@ -24,8 +24,10 @@ OBSERVERS: tuple[Observer, ...] = (
     schedules.learning_rate,
     schedules.exploration,
     episodes.episodes,
+    weights.there,
     weights.untrained,
     against.against,
+    ledger.ledger,
 )
 
 

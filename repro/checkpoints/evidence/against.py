@@ -60,6 +60,8 @@ def _same_weights(case: Case, weights: Comparison, remembered: Comparison, claim
         yield Observed(
             "same-as-base",
             f"its {tensors} weight tensors, {len(remembered.alike)} optimiser moments and its count are the base's",
+            Verdict.TRAINED,
+            shown=case.claim,
         )
     elif not any(taken.values()) and case.never_learnt and case.claim <= claimed:
         yield Observed(

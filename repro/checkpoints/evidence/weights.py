@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from repro.checkpoints.case import Case, Observed, Verdict
+from repro.checkpoints.checkpoint import WEIGHTS
 from repro.checkpoints.optimisers import Optimiser
 from repro.checkpoints.tensors import Tensor
 
@@ -51,6 +52,13 @@ def _biases(case: Case) -> dict[str, Tensor]:
         return {}
     weights = case.checkpoint.weights
     return {name: item for name, item in weights.items() if name.endswith(".bias") and name.startswith(_HEADS)}
+
+
+def there(case: Case) -> Iterator[Observed]:
+    """Without its weights nobody can say what a model is."""
+    if not case.checkpoint.weights:
+        why = case.checkpoint.unread.get(WEIGHTS, "it is not in the file, or holds no tensors")
+        yield Observed("weights-unread", f"{WEIGHTS} can't be read: {why}", Verdict.CANNOT_TELL, shown=0)
 
 
 def untrained(case: Case) -> Iterator[Observed]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from matrix.bisecting.guard import guarded
 from matrix.bisecting.runs import Run
 from matrix.errors import MatrixError
 from matrix.running.leftovers import end_leftovers
@@ -97,7 +98,8 @@ def open_session(out: Path, about: Mapping[str, Any], *, fresh: bool) -> Iterato
             _forget(out)
         _check_same(out, about)
         (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        yield Session(out, about)
+        with guarded(out / FOLDERS):
+            yield Session(out, about)
     except OSError as error:
         raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
     finally:

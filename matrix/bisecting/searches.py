@@ -129,7 +129,7 @@ def search_versions(wanted: Wanted, call: Call, releases: Releases | None = None
     """
     about: dict[str, Any] = {"kind": "versions", "package": wanted.package, "good": wanted.good, "bad": wanted.bad}
     about |= {"pythons": wanted.pythons, "with": wanted.with_, "pre": wanted.pre}
-    about |= {"exclude_newer": wanted.exclude_newer, "torch_backend": wanted.torch_backend}
+    about |= {"exclude_newer": wanted.exclude_newer, "torch_backend": wanted.torch_backend, "also": wanted.also}
     view = call.shown()
     with call.opened(about) as (session, provider):
         items = _items(wanted, session, releases)
@@ -166,6 +166,8 @@ def _version_words(wanted: Wanted) -> list[str]:
         words += ["--python", python]
     for one in wanted.with_:
         words += ["--with", one]
+    for one in wanted.also:
+        words += ["--also", one]
     words += ["--pre"] if wanted.pre else []
     words += ["--exclude-newer", wanted.exclude_newer] if wanted.exclude_newer else []
     words += ["--torch-backend", wanted.torch_backend] if wanted.torch_backend else []

@@ -38,6 +38,8 @@ class Wanted:
     bad: str | None = None
     pre: bool = False
     """Whether pre-releases between the ends are tried, too."""
+    also: tuple[str, ...] = ()
+    """Releases that the index hides, such as yanked ones, to be tried where they lie between the ends."""
     exclude_newer: str | None = None
     torch_backend: str | None = None
 
@@ -64,7 +66,9 @@ class Wanted:
                 Requirement(one)
             except InvalidRequirement:
                 raise MatrixError(f'--with: {one!r} is no requirement; write it as for pip, "numpy<2"') from None
-        for name, version in (("--good", good), ("--bad", bad)):
+        also = more.get("also", ())
+        named = [("--also", str(one)) for one in also] if isinstance(also, tuple) else []
+        for name, version in (("--good", good), ("--bad", bad), *named):
             try:
                 Version(version or "0")
             except InvalidVersion:
@@ -96,9 +100,12 @@ def list_releases(wanted: Wanted, releases: Releases) -> tuple[str, ...]:
         where = f" {','.join(clauses)}" if clauses else ""
         hint = "; name --good and --bad" if not clauses else ""
         raise MatrixError(f"--package {wanted.package}{where}: {error}{hint}") from error
-    items = [one for one in found if low is None or Version(one) >= Version(low)]
+    items = _with_also(found, wanted.also)
+    items = [one for one in items if low is None or Version(one) >= Version(low)]
+    items = [one for one in items if high is None or Version(one) <= Version(high)]
     if not wanted.pre:
         # One that names a pre-release as an end means that one, not all others between.
+        given += [Version(one) for one in wanted.also]
         items = [one for one in items if not Version(one).is_prerelease or Version(one) in given]
     for name, end in (("--good", wanted.good), ("--bad", wanted.bad)):
         if end is not None and not any(Version(one) == Version(end) for one in items):
@@ -111,6 +118,12 @@ def list_releases(wanted: Wanted, releases: Releases) -> tuple[str, ...]:
             f"--package {wanted.package}: {_few(items) or 'no release'} alone can't be bisected; widen it"
         )
     return tuple(reversed(items) if backwards else items)
+
+
+def _with_also(found: Sequence[str], also: Sequence[str]) -> list[str]:
+    """In order, each once."""
+    by_version = {Version(one): one for one in (*also, *found)}
+    return [by_version[version] for version in sorted(by_version)]
 
 
 def _few(items: Sequence[str]) -> str:

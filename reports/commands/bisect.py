@@ -63,6 +63,13 @@ def _add_versions(kinds: Commands) -> None:
     parser.add_argument("--bad", metavar="V", help="a release that fails (default: the newest)")
     parser.add_argument("--pre", action="store_true", help="try pre-releases, too")
     parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="V",
+        help="a release that the index hides, such as a yanked one, is tried, too; may be given several times",
+    )
+    parser.add_argument(
         "--with",
         dest="with_",
         action="append",
@@ -116,6 +123,7 @@ def _versions(options: argparse.Namespace) -> int:
         options.good,
         options.bad,
         pre=options.pre,
+        also=tuple(options.also),
         exclude_newer=options.exclude_newer,
         torch_backend=options.torch_backend,
     )

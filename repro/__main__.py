@@ -8,6 +8,7 @@ would shadow modules of the same name in the user's environment, so the folder i
 training environment's business.
 """
 
+import gc
 import importlib.util
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["piece"]:
         from repro.extend.piece import main as train_piece
 
-        sys.exit(train_piece(sys.argv[2:]))
+        ended = train_piece(sys.argv[2:])
+        gc.freeze()  # what ends need not be searched for garbage first, which takes half a second with torch
+        sys.exit(ended)
     from repro.train import main
 
     sys.exit(main())

@@ -8,7 +8,7 @@ nox.options.sessions = ["tests", "lint", "types"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "virtualenv"
 
-CODE = ("bootstrap.py", "freezelab.py", "noxfile.py", "repro", "probes", "matrix", "reports", "tests")
+CODE = ("bootstrap.py", "freezelab.py", "noxfile.py", "repro", "probes", "matrix", "reports", "docs", "tests")
 # The sweep finishes its running cells on the first Ctrl-C: nox must not cut that short.
 PATIENCE_S = 600.0
 
@@ -46,6 +46,14 @@ def types(session: nox.Session) -> None:
     _install(session, "types", "test")
     session.install("--quiet", "--constraint", "constraints.txt", "nox", "numpy")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make the reference in docs/ anew from the code, and test the handbook."""
+    _install(session, "test", "training")
+    session.run("python", "-m", "docs.generator")
+    session.run("pytest", "tests/docs", *session.posargs)
 
 
 @nox.session

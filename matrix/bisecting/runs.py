@@ -46,6 +46,10 @@ class Counts(str, enum.Enum):
     """Whatever does not end with exit code 0: for changes of behaviour that the program itself checks."""
 
 
+_UNSEEN = {"unseen", "ended-by-us"}
+"""Evidence of a run that may have stood or moved: it speaks neither for a freeze nor for a pass."""
+
+
 @dataclass(frozen=True)
 class Run(Generic[Candidate]):
     """One run: plain data."""
@@ -97,6 +101,8 @@ def judged(diagnosis: Diagnosis, counts: Counts, same: Same) -> tuple[Ended, str
     verdict = diagnosis.verdict
     code = _exit_code(diagnosis)
     if verdict is Verdict.HEALTHY:
+        if {item.kind for item in diagnosis.evidence} >= _UNSEEN:
+            return Ended.UNRESOLVED, None, "its time limit was over, and nothing could be seen of its progress"
         if code:
             return Ended.FAILED, f"exit code {code}", f"ended with exit code {code}"
         return Ended.PASSED, None, str(verdict)

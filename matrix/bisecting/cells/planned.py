@@ -119,8 +119,5 @@ class PlannedCells:
         return said(name, level, variable=name in self._file.variables)
 
     def choices(self, name: str) -> tuple[Level, ...]:
-        """See :class:`Cells`: what is ordinary counts as simpler; of the program's own choices, the earlier."""
-        parameter = self.parameters.get(name)
-        if parameter is not None and parameter.choices:
-            return parameter.choices
+        """See :class:`Cells`: what is ordinary counts as simpler."""
         return (self.ordinary[name],)

@@ -146,3 +146,11 @@ def test_numbers_shrink_and_what_is_known_to_be_needed_stays() -> None:
     assert how["net"] == Choice(("1", "1,1", "4,4", "16,16", "64,64"))
     assert how["X"] == Choice((False, "1"))
     assert "kind" not in how
+
+
+def test_a_run_of_which_nothing_could_be_seen_does_not_pass(
+    program: Path, bisect: Bisect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program.write_text("import sys, time\nif sys.argv[1] == '8': time.sleep(60)\n", encoding="utf-8")
+    assert bisect("--limit", "1", chance="1") == 2
+    assert "can't be tried: its time limit was over, and nothing could be seen" in capsys.readouterr().err

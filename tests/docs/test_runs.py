@@ -65,7 +65,7 @@ class Shell:
         if words[0] == "echo":
             return " ".join(words[1:]) + "\n"
         if words[0] == "sleep":
-            time.sleep(float(words[1]))
+            self._wait(float(words[1]))
             return ""
         if words[0] == "cat":
             return (self.folder / words[1]).read_text(encoding="utf-8")
@@ -93,8 +93,22 @@ class Shell:
         self.status = done.returncode
         return done.stdout
 
+    def _wait(self, least_s: float) -> None:
+        """As long as that, and on a busy machine until what runs in the background has come to where it stands."""
+        time.sleep(least_s)
+        for process in self.background:
+            ends, before = time.monotonic() + _LIMIT_S, -1
+            while before != (before := cpu_ticks(process.pid)) and time.monotonic() < ends:
+                time.sleep(1)
+
     def _filled(self, word: str) -> str:
         return {"$?": str(self.status), "$!": str(self.background[-1].pid) if self.background else ""}.get(word, word)
+
+
+def cpu_ticks(pid: int) -> int:
+    """Of CPU time that the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 @contextmanager

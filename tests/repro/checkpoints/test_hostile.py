@@ -293,3 +293,20 @@ def _audited(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with contextlib.suppress(CheckpointError):
         json.dumps(audit(path).document)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(CheckpointError, match="a pipe or a device"):
+        audit(tmp_path / "pipe.zip")
+
+
+def test_many_pickles_together_take_no_more_memory_than_one(rewrite: Rewrite) -> None:
+    full = base64.b64encode(b"\x80\x02" + b"]" * 300_000 + b".").decode()
+    found = audit(rewrite({f"p{number}": {":type:": "x", ":serialized:": full} for number in range(6)}))
+    assert sum("more objects" in (item["problem"] or "") for item in found.document["pickles"]) >= 4
+    assert found.verdict is Verdict.TRAINED
+
+
+def test_weights_that_are_not_read_do_not_pass(rewrite: Rewrite) -> None:
+    assert audit(rewrite({}, {"policy.pth": b""})).verdict is Verdict.CANNOT_TELL

@@ -10,6 +10,8 @@ from matrix.environments.amounts import size_text
 
 _WIDTH = 110
 _IMPORTS = 2
+_BY_SETTINGS = {"optimiser-short", "updates-short", "epochs-without-steps"}
+"""Evidence that stands or falls with the settings in the file."""
 _OTHER_SETTINGS = (
     "if it was trained with other settings than those in the file, which loading it with others and saving it again "
     "leaves, give the true ones: --n-steps, --batch-size, --n-epochs, --n-envs"
@@ -29,7 +31,7 @@ def text(document: Mapping[str, Any]) -> str:
     lines = [f"verdict   {document['verdict']}", *_wrapped("", document["summary"])]
     for number, item in enumerate(decisive):
         lines += _wrapped("" if number else "because", item["says"])
-    if any(item["kind"] == "optimiser-short" for item in decisive):
+    if decisive and {item["kind"] for item in decisive} <= _BY_SETTINGS:
         lines += _wrapped("but", _OTHER_SETTINGS)
     lines += ["", *_table(document)]
     if rest:

@@ -30,6 +30,9 @@ from probes.waits import Kind, WaitGraph, read_waits
 READ_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.9
 _MAX_LOOKS = 40
+_UNSEEN_STANDS_NS = 10_000_000_000
+_WORK_S = 0.3
+"""So much processor time in that while is work."""
 GPU_DRIVER = "libcuda.so"
 """How the file names of the driver's library begin."""
 _MAX_NATIVE = 4
@@ -130,6 +133,8 @@ class Observer:
         self._readings = Readings(folder / "readings.jsonl", child.pid, child.started_ns, self._fail)
         self._family: tuple[int, ...] = ()
         self._next_read_ns = 0
+        self._worked_ns = child.started_ns
+        self._worked_s = 0.0
         self._next_look_ns = 0
         self._sampler: Sampler | None = None
         self._profiled_standstills = 0
@@ -157,10 +162,11 @@ class Observer:
             return False
         self._next_read_ns = now + int(READ_EVERY_S * 1e9)
         self.progress.poll(now)
-        silent = self._foreign or self.progress.is_silent(now)
+        silent = self._foreign or self.progress.is_silent(now) or self._stands_unseen(now)
         unusual = silent or self.progress.stands_still()
         closely = silent or self._readings.wants_threads(now, unusual=unusual)
         processes = tuple(self._child.family(closely=closely))
+        self._note_work(now, processes)
         self._family = tuple(process.pid for process in processes)
         self.seen.ended |= {p.pid: p.exit_status for p in processes if p.exit_status is not None}
         self.seen.samples.append(self._readings.add(now, processes, self.progress.state, closely=closely))
@@ -187,6 +193,15 @@ class Observer:
         if reason not in self.seen.failures:
             self.seen.failures.append(reason)
 
+    def _stands_unseen(self, now: int) -> bool:
+        """Whether a family in which no agent has seen anything yet has used no processor for a while."""
+        return self.progress.state is None and now - self._worked_ns > _UNSEEN_STANDS_NS
+
+    def _note_work(self, now: int, processes: tuple[procfs.ProcessReading, ...]) -> None:
+        used_s = sum(process.cpu_s for process in processes)
+        if abs(used_s - self._worked_s) > _WORK_S or self.progress.state is not None:
+            self._worked_ns, self._worked_s = now, used_s
+
     def _look(self, now: int, processes: tuple[procfs.ProcessReading, ...]) -> None:
         if now < self._next_look_ns or len(self.seen.looks) >= _MAX_LOOKS:
             return
@@ -204,6 +219,8 @@ class Observer:
                     failures[process.pid] = str(error)
                     if procfs.is_alive(process.pid, process.started_ticks):
                         self._fail(str(error))
+        if self.progress.state is None and not self._foreign and not dumps:
+            return  # Of a launcher that is no Python program, it means nothing that it waits.
         waits = read_waits(processes, dumps)
         native = self._dump_natively(dumps, waits) if len(self.seen.looks) == 1 and not self._foreign else {}
         state = self.progress.state

@@ -44,8 +44,8 @@ def silence(seen: Observations, progress: Progress) -> Iterator[Observed]:
     where = "in " + " > ".join(last.state.path) if last.state and last.state.path else "outside any phase"
     usual_s = progress.usual_stay_s()
     usual = f"; the longest before was {usual_s:.2g} s" if usual_s else ""
-    # Without an agent that we brought along nobody knows whether events come.
-    if not seen.attached or last.state is not None:
+    # Where no agent has seen anything, nobody knows whether events come.
+    if last.state is not None:
         yield Observed(
             "silence",
             at,

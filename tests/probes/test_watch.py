@@ -672,3 +672,12 @@ def test_the_command_gets_its_folder_its_environment_and_its_output(
     meta = json.loads((tmp_path / "out" / "meta.json").read_text())
     assert meta["schema"] == "freezelab.run/1"
     assert meta["cwd"] == str(tmp_path / "elsewhere")
+
+
+def test_a_program_without_any_marked_library_is_looked_at_where_it_stands(
+    watching: Callable[..., Diagnosis], write: Write
+) -> None:
+    script = write("import queue\ndef fill():\n    q = queue.Queue(1)\n    q.put(1)\n    q.put(2)\nfill()\n")
+    diagnosis = watching(sys.executable, script, limit_s=16.0)
+    assert diagnosis.verdict is Verdict.DEADLOCK
+    assert (diagnosis.culprit.function if diagnosis.culprit else None, diagnosis.cause) == ("fill", "queue-full")

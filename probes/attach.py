@@ -27,6 +27,8 @@ from probes.watch import artifacts_of, not_writable, prepare_folder
 _TICK_S = 0.1
 _MIN_LOOKS = 2
 _PATIENCE = 3.0
+_TRIES = 4
+_TRY_EVERY_S = 0.25
 """On a machine so busy that a look takes seconds, it may take so many times the time asked for."""
 
 
@@ -120,7 +122,7 @@ def _check(pid: int) -> int:
             f"process {pid} has ended, only its parent has not asked about it: attach to that, process {reading.parent}"
         )
     try:
-        dump(pid, 0)
+        _try_dump(pid)
     except PySpyMissingError:
         raise
     except StackError as error:
@@ -128,6 +130,18 @@ def _check(pid: int) -> int:
         hint = f"; its Python processes are {', '.join(pythons)}: attach to the first of them" if pythons else ""
         raise NotAttachableError(f"{error}{hint}") from error
     return reading.started_ticks
+
+
+def _try_dump(pid: int) -> None:
+    """A stack that changes while it is read can't be had each time: of a program that runs, one of some is enough."""
+    for left in reversed(range(_TRIES)):
+        try:
+            dump(pid, 0)
+            return
+        except StackError as error:
+            if not left or isinstance(error, PySpyMissingError) or not _is_python(pid):
+                raise
+            time.sleep(_TRY_EVERY_S)
 
 
 def _is_python(pid: int) -> bool:

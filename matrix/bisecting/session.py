@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from matrix.bisecting.guard import guarded
 from matrix.bisecting.runs import Run
 from matrix.errors import MatrixError
 from matrix.running.leftovers import end_leftovers
+from matrix.running.own_folder import own_folder
 
 SCHEMA = "freezelab.bisect/1"
 ABOUT, RUNS, FOLDERS, LOCK = "search.json", "runs.jsonl", "runs", "search.lock"
@@ -83,27 +82,18 @@ def open_session(out: Path, about: Mapping[str, Any], *, fresh: bool) -> Iterato
     :param fresh: forget what an earlier search left there.
     :raises MatrixError: it can't be used, another search is running there, or it holds another search's runs.
     """
-    lock = FileLock(out / LOCK)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MatrixError(f"{out}: another search is running there; wait for it, or name another --out") from None
-    except OSError as error:
-        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
-    try:
-        end_leftovers(out / FOLDERS)
-        about = json.loads(json.dumps({"schema": SCHEMA, **about}))
-        if fresh:
-            _forget(out)
-        _check_same(out, about)
-        (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        with guarded(out / FOLDERS):
-            yield Session(out, about)
-    except OSError as error:
-        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
-    finally:
-        lock.release()
+    with own_folder(out, LOCK, "another search is running there"):
+        try:
+            end_leftovers(out / FOLDERS)
+            about = json.loads(json.dumps({"schema": SCHEMA, **about}))
+            if fresh:
+                _forget(out)
+            _check_same(out, about)
+            (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            with guarded(out / FOLDERS):
+                yield Session(out, about)
+        except OSError as error:
+            raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
 
 
 def _forget(out: Path) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from matrix.analysis.analysis import PLAN_FILE, STORE_FILE
 from matrix.errors import MatrixError
 from matrix.results.store import read_records
 from matrix.running.leftovers import end_leftovers
 from matrix.running.live_file import LIVE_FILE
+from matrix.running.own_folder import own_folder
 from matrix.running.source import failing_cells
 from matrix.running.trial import CELLS_FOLDER
 
@@ -41,15 +40,7 @@ def claim(out: Path, *, fresh: bool) -> Iterator[Claimed]:
     :param fresh: removes what an earlier sweep left in it: its store and its runs, nothing else.
     :raises MatrixError: it can't be made or written to, or another sweep is running there.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / LOCK_FILE)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MatrixError(f"{out}: another sweep is running there; wait for it, or name another --out") from None
-    except OSError as error:
-        raise MatrixError(f"{out}: can't be written to ({error.strerror}); name another --out") from error
-    try:
+    with own_folder(out, LOCK_FILE, "another sweep is running there"):
         leftovers = end_leftovers(out / CELLS_FOLDER)
         failing: set[str] = set()
         if fresh:
@@ -59,5 +50,3 @@ def claim(out: Path, *, fresh: bool) -> Iterator[Claimed]:
                 (out / path).unlink(missing_ok=True)
             shutil.rmtree(out / CELLS_FOLDER, ignore_errors=True)
         yield Claimed(leftovers, (out / STORE_FILE).exists(), frozenset(failing))
-    finally:
-        lock.release()

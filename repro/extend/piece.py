@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from repro.extend.options import PieceOptions, parse
@@ -30,6 +31,8 @@ def main(words: Sequence[str]) -> int:
         Whatever the training itself raises goes through.
     """
     options = parse(words)
+    # A module of the user's is found in the current folder, as by ``python -m``; last, so that it hides nothing.
+    sys.path.append(str(Path.cwd()))
     try:
         _train(options)
     except (RefusedError, UsageError) as error:

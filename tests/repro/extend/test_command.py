@@ -184,3 +184,15 @@ def test_a_base_that_would_do_harm_is_not_loaded(
         ["extend", str(hostile), "--to", "1000", "--env", "dummy"], capsys
     )
     assert not (tmp_path / "harm").exists()
+
+
+def test_an_environment_in_the_current_folder_is_found(
+    trainee: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = trainee("PPO", "Noise", "MlpPolicy", **_PPO)
+    (tmp_path / "mine.py").write_text(f"from {PLACE} import Noise as Mine\n")
+    monkeypatch.chdir(tmp_path)
+    words = _words(base, "Noise", base.begin + 32)
+    words[words.index(f"{PLACE}:Noise")] = "mine:Mine"
+    assert freezelab.main(words) == EXIT_OK
+    assert _rows(base.folder / "out", "piece")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import importlib.metadata
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from matrix.bisecting.locks.interface import LockError, read_toml
@@ -14,17 +13,6 @@ from matrix.environments.uv import Uv
 
 _CHANGES = re.compile(r"change|release|history|what'?s.?new|news", re.IGNORECASE)
 _CODE = re.compile(r"^https://(?:github|gitlab)\.com/[^/\s]+/[^/\s]+", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class ReleaseFacts:
-    """Unknown is None."""
-
-    version: str
-    released: str | None
-    """Date, UTC: when its first file was uploaded."""
-    changes: str | None
-    """Address of the changelog or of the releases."""
 
 
 def released(package: str, version: str, python: str, uv: Uv) -> str | None:

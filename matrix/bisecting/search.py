@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, Protocol
+from typing import Generic, Protocol
 
 from matrix.bisect.interface import Bisector, Suggestion
 from matrix.bisect.observations import Candidate, Outcome
@@ -166,8 +164,3 @@ class Search(Generic[Candidate]):
         self.bisector.tell(observation)
         progress = Progress(self.bisector.posterior, len(self.session.runs), spent_s(self.session.runs))
         self.view.ended(self.space.label(run.candidate), run, observation.outcome, progress)
-
-
-def folders_of(runs: Sequence[Run[Any]], candidate: object, out: Path) -> list[Path]:
-    """Of the runs of a candidate, where they lie."""
-    return [out / run.folder for run in runs if run.candidate == candidate and run.folder is not None]

@@ -134,4 +134,8 @@ def _cost(result: Result) -> str:
         ("of them", ", ".join(f"{number} {end}" for end, number in ends.most_common()) or "—"),
         ("time", f"{duration(spent_s(result.runs))}, building included"),
     ]
+    if result.earlier:
+        ends = Counter(run.ended.value for run in result.earlier)
+        told = ", ".join(f"{number} {end}" for end, number in ends.most_common())
+        rows.append(("earlier runs that counted, too", f"{len(result.earlier)}: {told}"))
     return md.table(("", ""), rows)

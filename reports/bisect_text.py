@@ -53,9 +53,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     rows += list(transition(result.facts))
     if result.certificate is not None:
         rows += list(_certificate(result.certificate))
+        rows.append(("runs", _spent(result)))
     else:
         rows += [("", f"{_percent(share)} {name_of(culprit)}") for culprit, share in result.posterior[:_MOST]]
-        rows.append(("runs", f"{len(result.runs)} in {duration(spent_s(result.runs))}"))
+        rows.append(("runs", _spent(result)))
     rows += [("note", note) for note in result.notes]
     if result.conclusion is None:
         rows.append(("go on", f"{shlex.join(result.go_on)}  (a --budget counts all runs)"))
@@ -105,7 +106,11 @@ def _certificate(certificate: Certificate) -> Iterator[tuple[str, str]]:
         names = [f"{candidate_name(candidate)} ({why})" for candidate, why in certificate.unresolved]
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
         yield "not tried", ", ".join(names[:_MOST]) + more
-    yield "runs", f"{certificate.runs} in {duration(certificate.cost_s)}"
+
+
+def _spent(result: Result) -> str:
+    earlier = f"; {len(result.earlier)} earlier ones counted, too" if result.earlier else ""
+    return f"{len(result.runs)} in {duration(spent_s(result.runs))}{earlier}"
 
 
 def _counts(pair: Pair) -> str:

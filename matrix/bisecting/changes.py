@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from matrix.bisect.groups import Changes
 from matrix.bisecting.locks.interface import Locked, Pin
 from matrix.errors import MatrixError
 
@@ -62,7 +63,27 @@ class Mixer:
         options = tuple(dict.fromkeys((*self.good.options, *self.bad.options)))
         return Locked(pins, options)
 
+    def made_in(self, pins: Mapping[str, Pin]) -> Changes | None:
+        """
+        Which changes are made in a lock; None if it is no mixture of the two.
+
+        :param pins: of the lock, by canonical name.
+        """
+        made = []
+        for package in {*self.good.pins, *self.bad.pins, *pins}:
+            good, bad, there = (each.get(package) for each in (self.good.pins, self.bad.pins, pins))
+            if there not in (good, bad):
+                return None
+            if good != bad and there == bad:
+                made.append(package)
+        return tuple(name for name, change in self.changes.items() if change.package in made)
+
     def check(self) -> None:
         """:raises MatrixError: both pin the same."""
         if not self.changes:
             raise MatrixError("the two lock files pin the same packages; what differs is not in them")
+
+
+def changes_of(candidate: object) -> Changes:
+    """A candidate of a pair, which may have been stored meanwhile."""
+    return tuple(map(str, candidate)) if isinstance(candidate, (tuple, list)) else ()

@@ -12,12 +12,14 @@ from matrix.bisect.groups import Changes
 from matrix.bisect.shrink import Choice, Configuration, Shrinkable, Whole
 from matrix.bisecting.cells import Cells
 from matrix.bisecting.cells.interface import Levels
+from matrix.bisecting.changes import changes_of
+from matrix.bisecting.earlier import OfSearch, Origin, same_words
 from matrix.bisecting.providing import Provider
 from matrix.bisecting.runs import Ended, Run
 from matrix.bisecting.subject import Place, Subject
 from matrix.environments.cache import CellEnvironment, Lock, Unsatisfiable
 from matrix.errors import MatrixError
-from matrix.plan.cells import SEED, THREADS
+from matrix.plan.cells import REMEDY, SEED, THREADS
 from matrix.plan.parameters import Level
 
 _SIZES = re.compile(r"[0-9]+(,[0-9]+)*", re.ASCII)
@@ -82,6 +84,36 @@ class FactorSpace:
     def differing(self) -> Changes:
         """The factors in which the cells differ."""
         return differing(self.factors.good, self.factors.bad)
+
+    def recognised(self, origin: Origin) -> Changes | None:
+        """See :class:`matrix.bisecting.earlier.Recognising`."""
+        if isinstance(origin, OfSearch):
+            made = changes_of(origin.candidate)
+            good, bad = (dict(origin.about[end]) for end in ("good", "bad"))
+            return self._made_in({name: bad[name] if name in made else level for name, level in good.items()})
+        always: Levels = {REMEDY: origin.remedy, THREADS: origin.trial.threads}
+        candidate = self._made_in({**always, **origin.trial.cell.levels})
+        if candidate is None:
+            return None
+        order = self.runner.cells.order(self.factors.cell(candidate))
+        same = (
+            order.versions is not None
+            and order.versions.id == origin.trial.cell.versions.id
+            and order.environ == origin.environ
+            and same_words(order.words, origin.words())
+        )
+        return candidate if same else None
+
+    def _made_in(self, levels: Levels) -> Changes | None:
+        """The factors that have their bad level; None if it is a cell of neither level in some factor."""
+        made = []
+        for name, good in self.factors.good.items():
+            there, bad = ((type(each), each) for each in (levels.get(name), self.factors.bad[name]))
+            if there not in ((type(good), good), bad):
+                return None
+            if name in self.differing and there == bad:
+                made.append(name)
+        return tuple(name for name in self.differing if name in made)
 
     def label(self, candidate: Changes) -> str:
         """See :class:`Space`."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matrix.bisect.groups import Changes
-from matrix.bisecting.changes import Mixer
+from matrix.bisecting.changes import Mixer, changes_of
 from matrix.bisecting.consistency import Consistency, requirements_in
-from matrix.bisecting.locks.interface import Target
+from matrix.bisecting.earlier import OfSearch, OfSweep, Origin
+from matrix.bisecting.locks.interface import LockError, Target
+from matrix.bisecting.locks.requirements import read as read_requirements
 from matrix.bisecting.providing import Provider
 from matrix.bisecting.release_facts import site_packages
 from matrix.bisecting.runs import Ended, Run
@@ -42,6 +44,26 @@ class LockSpace:
     def bad(self) -> Changes:
         """See :class:`Space`."""
         return tuple(self.mixer.changes)
+
+    def recognised(self, origin: Origin) -> Changes | None:
+        """See :class:`matrix.bisecting.earlier.Recognising`: by what was installed, whatever the two locks were."""
+        target = Target(self.python)
+        try:
+            if isinstance(origin, OfSearch):
+                ends = (read_requirements(origin.about[name], target) for name in ("good", "bad"))
+                pins = Mixer(*ends).mix(changes_of(origin.candidate)).pins
+            elif origin.lock is None or not self._is_of(origin):
+                return None
+            else:
+                pins = read_requirements(origin.lock, target).pins
+        except (LockError, KeyError):
+            return None
+        return self.mixer.made_in(pins)
+
+    def _is_of(self, origin: OfSweep) -> bool:
+        versions = origin.trial.cell.versions
+        asked = (versions.python, versions.torch_backend)
+        return asked == (self.python, self.torch_backend) and origin.is_of(self.subject.words)
 
     def label(self, candidate: Changes) -> str:
         """See :class:`Space`."""

@@ -31,6 +31,8 @@ class Result:
     certificate: Certificate | None
     posterior: Posterior
     runs: Sequence[Run[Any]]
+    earlier: Sequence[Run[Any]] = ()
+    """Runs of other sweeps and searches that counted, too."""
     again: tuple[str, ...] = ()
     """One command that shows the pair again: both ends of it, and nothing else."""
     go_on: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class Result:
             "certificate": self.certificate.to_json() if self.certificate else None,
             "posterior": [{"culprit": list(culprit), "probability": share} for culprit, share in self.posterior],
             "runs": [run.to_json() for run in self.runs],
+            "earlier": [run.to_json() for run in self.earlier],
             "seconds": spent_s(self.runs),
             "again": list(self.again),
             "go_on": list(self.go_on),
@@ -103,6 +106,7 @@ class Result:
             certificate=certificate,
             posterior=[(tuple(row["culprit"]), float(row["probability"])) for row in value["posterior"]],
             runs=[Run.from_json(row) for row in value["runs"]],
+            earlier=[Run.from_json(row) for row in value.get("earlier", ())],
             again=tuple(value["again"]),
             go_on=tuple(value["go_on"]),
             facts=value["facts"],

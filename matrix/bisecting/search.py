@@ -92,7 +92,7 @@ class Search(Generic[Candidate]):
 
         :raises MatrixError: one of the ends can't be tried, or the good one fails otherwise.
         """
-        for run in self.session.runs:
+        for run in self.session.known:
             self.bisector.tell(self.meaning(run))
         if self.session.runs:
             self.view.note(f"going on after {len(self.session.runs)} runs of an earlier call")
@@ -130,7 +130,7 @@ class Search(Generic[Candidate]):
     def _next(self) -> Suggestion[Candidate] | None:
         """Both ends first: they say what is sought."""
         good, bad = self.space.good, self.space.bad
-        tried = [run.candidate for run in self.session.runs]
+        tried = [run.candidate for run in self.session.known]
         failed = self.meaning.target is not None or self.bisector.runs(bad)[0] > 0
         if not failed and tried.count(bad) < BAD_TRIES:
             return Suggestion(bad, "the bad end: what is sought?")
@@ -140,10 +140,10 @@ class Search(Generic[Candidate]):
 
     def _check_ends(self) -> None:
         for end, name in ((self.space.bad, "bad"), (self.space.good, "good")):
-            runs = [run for run in self.session.runs if run.candidate == end]
+            runs = [run for run in self.session.known if run.candidate == end]
             if runs and all(run.ended is Ended.UNRESOLVED for run in runs):
                 raise MatrixError(f"the {name} end, {self.space.label(end)}, can't be tried: {runs[-1].says}")
-        good = [run for run in self.session.runs if run.candidate == self.space.good]
+        good = [run for run in self.session.known if run.candidate == self.space.good]
         others = [run for run in good if self.meaning.outcome_of(run) is Outcome.OTHER_FAILURE]
         if good and len(others) == len(good) and len(good) >= 1:
             raise MatrixError(

@@ -11,8 +11,10 @@ from typing import Any
 from matrix.bisect.factors import Factors
 from matrix.bisect.shrink import Shrink
 from matrix.bisecting.budget import Budget
+from matrix.bisecting.call import Call
 from matrix.bisecting.cells import Cells, PlannedCells
 from matrix.bisecting.cells.interface import Levels
+from matrix.bisecting.changes import changes_of
 from matrix.bisecting.factors import (
     CellRunner,
     FactorSpace,
@@ -25,7 +27,6 @@ from matrix.bisecting.providing import Provider
 from matrix.bisecting.result import Result
 from matrix.bisecting.runs import Run, spent_s
 from matrix.bisecting.search import CONCLUDED
-from matrix.bisecting.searches import Call, changes_of
 from matrix.bisecting.session import open_session
 from matrix.bisecting.view import View
 
@@ -49,6 +50,7 @@ def search_factors(cells: Cells, texts: tuple[str, str], call: Call, *, shrink: 
         runner = CellRunner(cells, call.subject, provider)
         space = FactorSpace(bisector, runner)
         view.note(f"the cells differ in {len(space.bad)}: {', '.join(space.bad)}")
+        call.take_over(space, session, view)
         finished = call.search(bisector, space, session, view)
         conclusion = bisector.conclusion
         again: tuple[str, ...] = ()

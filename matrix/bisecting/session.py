@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from matrix.running.own_folder import own_folder
 
 SCHEMA = "freezelab.bisect/1"
 ABOUT, RUNS, FOLDERS, LOCK = "search.json", "runs.jsonl", "runs", "search.lock"
+EARLIER = "earlier.jsonl"
+"""Runs of other sweeps and searches that count here."""
 RESULTS = ("bisect.json", "bisect.md", "bisect.html", "bisect-posterior.svg")
 _KEPT = "kept.json"
 
@@ -34,9 +36,22 @@ class Session:
     def __init__(self, out: Path, about: Mapping[str, Any]) -> None:
         self.out = out
         self.about = about
-        self.runs: list[Run[Any]] = _read_runs(out / RUNS)
+        self.runs: list[Run[Any]] = read_runs(out / RUNS)
         """All that were run, those of earlier calls included."""
-        self.earlier = len(self.runs)
+        self.earlier: list[Run[Any]] = read_runs(out / EARLIER)
+        """What other sweeps and searches ran of the same candidates, told first."""
+
+    @property
+    def known(self) -> list[Run[Any]]:
+        """All of both, in the order in which they are told."""
+        return [*self.earlier, *self.runs]
+
+    def take_over(self, runs: Sequence[Run[Any]]) -> None:
+        """Writes down the earlier runs that count, in place of those that did so far."""
+        self.earlier = list(runs)
+        growing = self.out / f".{EARLIER}.part"
+        growing.write_text("".join(map(_line, runs)), encoding="utf-8")
+        growing.replace(self.out / EARLIER)
 
     def add(self, run: Run[Any]) -> None:
         """Writes a run down, once and for all."""
@@ -44,7 +59,7 @@ class Session:
         if run.passing:
             return
         with (self.out / RUNS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(run.to_json(), ensure_ascii=False) + "\n")
+            file.write(_line(run))
             file.flush()
             os.fsync(file.fileno())
 
@@ -90,6 +105,7 @@ def open_session(out: Path, about: Mapping[str, Any], *, fresh: bool) -> Iterato
                 _forget(out)
             _check_same(out, about)
             (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            _drop_cut_off(out / RUNS)
             with guarded(out / FOLDERS):
                 yield Session(out, about)
         except OSError as error:
@@ -97,7 +113,7 @@ def open_session(out: Path, about: Mapping[str, Any], *, fresh: bool) -> Iterato
 
 
 def _forget(out: Path) -> None:
-    for name in (ABOUT, RUNS, _KEPT, *RESULTS):
+    for name in (ABOUT, RUNS, EARLIER, _KEPT, *RESULTS):
         (out / name).unlink(missing_ok=True)
     shutil.rmtree(out / FOLDERS, ignore_errors=True)
 
@@ -121,20 +137,48 @@ def _check_same(out: Path, about: Mapping[str, Any]) -> None:
         )
 
 
+def _drop_cut_off(path: Path) -> None:
+    """A kill may have cut the last line off: what is written next must not go on with it."""
+    if path.exists() and not (data := path.read_bytes()).endswith(b"\n"):
+        path.write_bytes(data[: data.rfind(b"\n") + 1])
+
+
 def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _read_runs(path: Path) -> list[Run[Any]]:
-    """The last line may have been cut off by a kill: it is dropped, in the file too."""
+def _line(run: Run[Any]) -> str:
+    return json.dumps(run.to_json(), ensure_ascii=False) + "\n"
+
+
+def read_about(out: Path) -> dict[str, Any]:
+    """
+    What the search in a folder is about.
+
+    :raises MatrixError: it can't be read.
+    """
+    path = out / ABOUT
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MatrixError(f"{path}: can't be read: {error}") from error
+    if not isinstance(value, dict):
+        raise MatrixError(f"{path}: no JSON object, so not of a bisection")
+    return value
+
+
+def read_runs(path: Path) -> list[Run[Any]]:
+    """
+    Runs that were written down; none if there is no file.
+
+    :raises MatrixError: a line is none.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
-    whole, _, rest = data.rpartition(b"\n")
-    if rest:
-        path.write_bytes(whole + b"\n" if whole else b"")
+    whole, _, _ = data.rpartition(b"\n")  # The last line may have been cut off by a kill.
     runs = []
     for number, line in enumerate(whole.decode("utf-8", "replace").splitlines(), 1):
         try:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from matrix.bisect.sites import Sites, SiteSearch, suffixes
+from matrix.bisecting.call import Call
 from matrix.bisecting.cells import CommandCells
 from matrix.bisecting.result import Result
 from matrix.bisecting.runs import Run
-from matrix.bisecting.searches import Call
 from matrix.bisecting.session import Session
 from matrix.bisecting.subject import Place, Subject
 from matrix.environments.interface import CellEnvironment, Lock

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from matrix.bisecting.earlier import OfSearch, Origin
 from matrix.bisecting.providing import BUILD_S, Provider
 from matrix.bisecting.runs import Ended, Run
 from matrix.bisecting.subject import Place, Subject
@@ -163,6 +165,18 @@ class ReleaseSpace:
     def instead(self, candidate: str) -> tuple[str | None, str]:
         """See :class:`Space`."""
         return candidate, ""
+
+    def recognised(self, origin: Origin) -> str | None:
+        """See :class:`matrix.bisecting.earlier.Recognising`."""
+        if isinstance(origin, OfSearch):
+            return origin.candidate if origin.candidate in self.items else None
+        return self._by_set.get(origin.trial.cell.versions.id) if origin.is_of(self.subject.words) else None
+
+    @cached_property
+    def _by_set(self) -> Mapping[str, str]:
+        """Releases by the id of their library set."""
+        pythons = self.wanted.pythons
+        return {self.wanted.release(item, python).id: item for python in pythons for item in self.items}
 
     def cost_s(self, candidate: str) -> float:
         """What trying the release is expected to take, in seconds."""

@@ -138,12 +138,16 @@ def read_locks(path: Path) -> dict[str, str]:
 
     :raises MatrixError: not a store of ours.
     """
-    connection = _connect(path)
-    with contextlib.closing(connection):
-        try:
-            return dict(connection.execute("SELECT versions, id FROM locks").fetchall())
-        except sqlite3.Error as error:
-            raise MatrixError(f"{path}: not a store of a sweep: {error}") from error
+    return _read_locks(path, "SELECT versions, id FROM locks")
+
+
+def read_lock_texts(path: Path) -> dict[str, str]:
+    """
+    The same as requirements files.
+
+    :raises MatrixError: not a store of ours.
+    """
+    return _read_locks(path, "SELECT versions, text FROM locks")
 
 
 def read_records(path: Path) -> list[Record]:
@@ -159,6 +163,15 @@ def read_records(path: Path) -> list[Record]:
         _version(connection, path)
         try:
             return list(_records(connection))
+        except sqlite3.Error as error:
+            raise MatrixError(f"{path}: not a store of a sweep: {error}") from error
+
+
+def _read_locks(path: Path, query: str) -> dict[str, str]:
+    connection = _connect(path)
+    with contextlib.closing(connection):
+        try:
+            return dict(connection.execute(query).fetchall())
         except sqlite3.Error as error:
             raise MatrixError(f"{path}: not a store of a sweep: {error}") from error
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from matrix.bisecting.locks import Target, load
-from matrix.bisecting.searches import LockPair, search_lock, search_versions
+from matrix.bisecting.search_lock import LockPair, search_lock
+from matrix.bisecting.search_versions import search_versions
 from matrix.bisecting.versions import Wanted
 from matrix.plan.libraries import OUR_PYTHON
 from reports.commands import bisect_factors, bisect_sites, bisect_steps
@@ -15,6 +16,7 @@ from reports.commands.bisect_common import (
     EXITS,
     CommandParser,
     add_common,
+    add_from,
     call_of,
     python_version,
     tell,
@@ -88,6 +90,7 @@ def _add_versions(kinds: Commands) -> None:
         "it can be had for",
     )
     parser.add_argument("--torch-backend", metavar="NAME", help="whose PyTorch: cpu, cu126 or auto, say")
+    add_from(parser)
     add_common(parser)
     parser.set_defaults(run=_versions)
 
@@ -111,6 +114,7 @@ def _add_lock(kinds: Commands) -> None:
         "--python", metavar="V", type=told(python_version), help=f"(default: that of a conda export, else {OUR_PYTHON})"
     )
     parser.add_argument("--torch-backend", metavar="NAME", help="whose PyTorch: cpu, cu126 or auto, say")
+    add_from(parser)
     add_common(parser)
     parser.set_defaults(run=_lock)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from matrix.bisecting.budget import Budget
+from matrix.bisecting.call import Call
 from matrix.bisecting.result import Result
 from matrix.bisecting.runs import Counts, Same
 from matrix.bisecting.search import INTERRUPTED
-from matrix.bisecting.searches import Call
 from matrix.bisecting.subject import LIMIT_S, Subject, words_of
 from probes import stacks
 from reports import bisect_text, files
@@ -83,6 +83,20 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("command", nargs="*", metavar="-- CMD ...", help="the training command")
 
 
+def add_from(parser: argparse.ArgumentParser) -> None:
+    """For the kinds whose candidates a sweep may have run."""
+    parser.add_argument(
+        "--from",
+        dest="earlier",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="the folder of a sweep or bisection: its runs of the same candidates count, so that none is repeated; may "
+        "be given several times",
+    )
+
+
 def told(parse: Callable[[str], Parsed]) -> Callable[[str], Parsed]:
     """``parse`` for argparse, which tells no other error in its own words."""
 
@@ -129,7 +143,8 @@ def call_of(options: argparse.Namespace, name: str, *, program: bool = True) -> 
         told_us += [word, f"{value:g}" if isinstance(value, float) else value] if value != default else []
     told_us += ["--no-stacks"] if options.no_stacks else []
     out = options.out or Path("runs") / name
-    return Call(out, command, subject, tuple(told_us), options.budget, options.fresh)
+    earlier = tuple(getattr(options, "earlier", ()))
+    return Call(out, command, subject, tuple(told_us), options.budget, options.fresh, earlier=earlier)
 
 
 def tell(result: Result, out: Path, options: argparse.Namespace) -> int:

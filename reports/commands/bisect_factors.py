@@ -9,7 +9,7 @@ from matrix.bisecting.cells import Cells, CommandCells, PlannedCells
 from matrix.bisecting.search_factors import search_factors
 from matrix.plan.parameters import parameters_from
 from matrix.plan.presets import DEFAULT, preset
-from reports.commands.bisect_common import DESCRIPTION, EXITS, add_common, call_of, command_of, tell
+from reports.commands.bisect_common import DESCRIPTION, EXITS, add_common, add_from, call_of, command_of, tell
 from reports.commands.interface import Commands, UsageError
 from repro.options import parser as training_parser
 from repro.options import refuses as training_refuses
@@ -28,6 +28,7 @@ def add(kinds: Commands) -> None:
         epilog="examples:\n"
         "  freezelab bisect factors --good ordinary --bad 'env=v3 adapter=on n_steps=256'\n"
         "  freezelab bisect factors --file sweep.toml --good ordinary --bad runs/mine --shrink\n"
+        "  freezelab bisect factors --file sweep.toml --good ordinary --bad 'env=v3 n_steps=256' --from runs/sweep\n"
         "  freezelab bisect factors --good 'n_envs=1 start=spawn' --bad 'n_envs=8 start=fork OMP_NUM_THREADS=4' \\\n"
         "      --shrink -- python train.py --n-envs {n_envs} --start-method {start}\n" + EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,6 +39,7 @@ def add(kinds: Commands) -> None:
     parser.add_argument(
         "--shrink", action="store_true", help="then seek the smallest cell that still fails the same way"
     )
+    add_from(parser)
     add_common(parser)
     parser.set_defaults(run=_factors)
 

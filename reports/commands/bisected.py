@@ -24,7 +24,9 @@ def render(folder: Path, name: str) -> None:
     :raises MatrixError: its result can't be read.
     """
     if name not in _FORMATS:
-        raise UsageError(f"--format {name}: a bisection has {', '.join(_FORMATS)}; its runs, each by itself, have all")
+        raise UsageError(
+            f"--format {name}: a bisection has {', '.join(_FORMATS)} and issue; its runs, each by itself, have all"
+        )
     _FORMATS[name](Result.load(folder), folder)
 
 

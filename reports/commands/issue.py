@@ -13,6 +13,7 @@ from typing import Any
 from matrix.analysis.analysis import Analysis
 from probes.diagnosis import Diagnosis
 from reports import stored
+from reports.commands import shrunk
 from reports.commands.interface import UsageError
 from reports.issue import reproducer, text
 from reports.issue.reproducer import NoReproducerError, Reproducer
@@ -36,11 +37,12 @@ class Texts:
     reproducer: str | None
 
 
-def of_run(folder: Path, *, include_script: bool) -> Texts:
+def of_run(folder: Path, *, include_script: bool, found: shrunk.Found | None = None) -> Texts:
     """
     The bug report of one run.
 
     :param include_script: whether the text of a user's script may be shown.
+    :param found: the bisection's result that this run shows; without it, one is looked for beside the folder.
     :raises UsageError: the run is healthy.
     :raises StoredError: no diagnosis is there.
     """
@@ -50,12 +52,30 @@ def of_run(folder: Path, *, include_script: bool) -> Texts:
     meta = stored.meta(folder)
     redactor = Redactor()
     fit = redacted(diagnosis, redactor)
+    smaller, fit_smaller = diagnosis, fit
+    if found is None and (found := shrunk.of_run(folder, diagnosis)) is not None:
+        # The evidence stays that of the run that was asked for; the program is that of the smallest.
+        smaller, meta = stored.run(found.folder), stored.meta(found.folder)
+        fit_smaller = redacted(smaller, redactor)
     made, why_none = None, None
     try:
-        made = _reproducer(diagnosis, fit, meta, redactor, include_script=include_script)
+        made = _reproducer(smaller, fit_smaller, meta, redactor, include_script=include_script)
     except NoReproducerError as error:
         why_none = redactor.text(str(error))
-    return Texts(text.render(fit, made, why_none), made.text if made else None)
+    story = tuple(redactor.text(each) for each in found.says) if found else ()
+    shown = text.Example(made, why_none, story, fit_smaller.command)
+    return Texts(text.render(fit, shown), made.text if made else None)
+
+
+def of_search(search: Path, *, include_script: bool) -> Texts:
+    """
+    The bug report of a bisection: of the smallest that it saw fail.
+
+    :raises UsageError: it found nothing, or the folders of what failed are gone.
+    :raises MatrixError: its result can't be read.
+    """
+    found = shrunk.of_search(search)
+    return of_run(found.folder, include_script=include_script, found=found)
 
 
 def of_sweep(analysis: Analysis, folder: Path, *, include_script: bool) -> Texts:
@@ -68,12 +88,19 @@ def of_sweep(analysis: Analysis, folder: Path, *, include_script: bool) -> Texts
     if not failures:
         raise UsageError(f"{folder}: no run of this sweep failed, there is nothing to report")
     for finding in failures:
-        for result in sorted(finding.results, key=lambda result: -(result.observation.confidence or 0.0)):
-            below = result.observation.folder
-            if below is not None:
-                with contextlib.suppress(stored.StoredError):
-                    return of_run(folder / below, include_script=include_script)
+        surest = sorted(finding.results, key=lambda result: -(result.observation.confidence or 0.0))
+        there = [folder / below for below in (result.observation.folder for result in surest) if below is not None]
+        for below in sorted(there, key=lambda below: not _is_shrunk(below)):
+            with contextlib.suppress(stored.StoredError):
+                return of_run(below, include_script=include_script)
     raise UsageError(f"{folder}: the folders of all runs that failed are gone, so that no evidence can be shown")
+
+
+def _is_shrunk(folder: Path) -> bool:
+    try:
+        return shrunk.of_run(folder, stored.run(folder)) is not None
+    except stored.StoredError:
+        return False
 
 
 def _reproducer(

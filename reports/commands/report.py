@@ -77,7 +77,10 @@ def _report(options: argparse.Namespace) -> int:
     name = options.format or "md"
     try:
         if bisected.is_one(folder):
-            bisected.render(folder, name)
+            if name == "issue":
+                _write_issue(folder, issue.of_search(folder, include_script=options.include_script))
+            else:
+                bisected.render(folder, name)
             return EXIT_OK
         chosen = _FORMATS[name]
         render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from probes import causes, code
 from probes.diagnosis import Diagnosis, Evidence
@@ -40,13 +41,26 @@ _SYSTEM = (
 """Named and ordered as ``sb3.get_system_info()`` does."""
 
 
-def render(diagnosis: Diagnosis, reproducer: Reproducer | None, why_none: str | None = None) -> str:
+@dataclass(frozen=True)
+class Example:
+    """What shows the failure to somebody else; all of it redacted."""
+
+    reproducer: Reproducer | None = None
+    why_none: str | None = None
+    """Why there is no reproducer."""
+    story: tuple[str, ...] = ()
+    """What bisecting and shrinking have found, in sentences without their full stops."""
+    command: tuple[str, ...] = ()
+    """What the reproducer is made of, where that is not the command of the run that is reported."""
+
+
+def render(diagnosis: Diagnosis, example: Example) -> str:
     """
     The report as GitHub-flavoured markdown.
 
     :param diagnosis: redacted.
-    :param reproducer: redacted; None if there is none, then ``why_none`` says why.
     """
+    reproducer = example.reproducer
     return (
         "\n\n".join(
             (
@@ -55,7 +69,7 @@ def render(diagnosis: Diagnosis, reproducer: Reproducer | None, why_none: str | 
                 "### 🐛 Bug",
                 *_bug(diagnosis),
                 "### To Reproduce",
-                *_to_reproduce(diagnosis, reproducer, why_none),
+                *_to_reproduce(diagnosis, example),
                 "### Relevant log output / Error message",
                 *_log(diagnosis),
                 "### System Info",
@@ -135,16 +149,23 @@ def _evidence(items: tuple[Evidence, ...]) -> Iterator[str]:
         yield md.fold("What was seen", "\n".join(said[:_MAX_EVIDENCE]))
 
 
-def _to_reproduce(diagnosis: Diagnosis, reproducer: Reproducer | None, why_none: str | None) -> Iterator[str]:
+def _to_reproduce(diagnosis: Diagnosis, example: Example) -> Iterator[str]:
+    reproducer, why_none = example.reproducer, example.why_none
+    if example.story:
+        yield " ".join(f"{md.text(each)}." for each in example.story)
     if reproducer is None:
         yield f"It was seen with this command{f'; {md.text(why_none)}' if why_none else ''}:"
         yield md.block(shlex.join(diagnosis.command), "bash")
+        if example.command and example.command != diagnosis.command:
+            yield "Shrunk, that is:"
+            yield md.block(shlex.join(example.command), "bash")
         return
-    yield "One file, with the versions of the run at its head:"
+    whose = "shrunk run" if example.command and example.command != diagnosis.command else "run"
+    yield f"One file, with the versions of the {whose} at its head:"
     yield md.block(shlex.join(["uv", "run", REPRODUCER, *reproducer.arguments]), "bash")
     yield md.block(reproducer.text, "python")
     if reproducer.notes:
-        yield "Wherein it differs from the run: " + "; ".join(md.text(note) for note in reproducer.notes) + "."
+        yield f"Wherein it differs from the {whose}: " + "; ".join(md.text(note) for note in reproducer.notes) + "."
 
 
 def _log(diagnosis: Diagnosis) -> Iterator[str]:

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from probes.diagnosis import Culprit
 from reports.issue import text
 from reports.issue.reproducer import Reproducer
+from reports.issue.text import Example
 from tests.reports.conftest import failed, slow
 from tests.reports.hostile import ANYTHING, filled
 
@@ -27,13 +28,13 @@ def headings(markdown: str) -> list[str]:
 
 
 def test_it_follows_the_template() -> None:
-    shown = text.render(slow(), MADE)
+    shown = text.render(slow(), Example(MADE))
     assert headings(shown) == HEADINGS
     assert shown.startswith("# [Bug]: slow-phase during train at step 2048 in \\_process\\_sequence\n")
 
 
 def test_the_program_and_how_to_run_it_are_in_it() -> None:
-    shown = text.render(slow(), MADE)
+    shown = text.render(slow(), Example(MADE))
     assert "uv run reproducer.py --seed 'a b'" in shown
     assert "```python\nimport torch\n```" in shown
     assert "Wherein it differs from the run: a stand-in" in shown
@@ -41,19 +42,19 @@ def test_the_program_and_how_to_run_it_are_in_it() -> None:
 
 
 def test_without_a_program_it_says_why() -> None:
-    shown = text.render(slow(), None, "the command runs no script of one file")
+    shown = text.render(slow(), Example(why_none="the command runs no script of one file"))
     assert "It was seen with this command; the command runs no script of one file:" in shown
     assert "- [ ] There is a minimal example" in shown
 
 
 def test_an_error_is_shown_with_its_message_and_stack() -> None:
-    shown = text.render(failed(), None)
+    shown = text.render(failed(), Example())
     assert "RuntimeError: Expected hidden[0] size (1, 64, 256), got [1, 1, 256]" in shown
     assert "> _process_sequence  sb3_contrib/common/recurrent/policies.py:190" in shown
 
 
 def test_a_profile_is_shown_where_it_was_slow() -> None:
-    assert " 42%  _process_sequence  policies.py:198" in text.render(slow(), None)
+    assert " 42%  _process_sequence  policies.py:198" in text.render(slow(), Example())
 
 
 @pytest.mark.parametrize(
@@ -72,19 +73,19 @@ def test_it_is_addressed_to_the_maintainers_of_the_culprit(library: str | None, 
         environment={"training": {"algorithm_module": module}},
     )
     assert text.project(diagnosis) == project
-    assert f"issue tracker of {project}" in text.render(diagnosis, None)
+    assert f"issue tracker of {project}" in text.render(diagnosis, Example())
 
 
 def test_whose_fault_is_ones_own_is_told() -> None:
     own = dataclasses.replace(slow(), culprit=Culprit("f", "train.py", 1, None, None))
-    assert "The culprit is code of your own" in text.render(own, None)
+    assert "The culprit is code of your own" in text.render(own, Example())
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(ANYTHING, max_size=45), st.booleans())
 def test_whatever_a_process_says_the_form_stays(words: list[str], has_program: bool) -> None:
     program = Reproducer("\n".join(words), tuple(words[:2]), tuple(words[:2])) if has_program else None
-    shown = text.render(filled(words), program, None if program else "".join(words[:1]))
+    shown = text.render(filled(words), Example(program, None if program else "".join(words[:1]), tuple(words[:2])))
     assert headings(shown) == HEADINGS
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(shown)
     markup = [token.content.strip() for token in tokens if token.type == "html_block"]

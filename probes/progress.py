@@ -153,10 +153,12 @@ class Progress:
     Follows all flight recorders in a folder.
 
     :param folder: where the agent writes them; may be empty still.
+    :param began_ns: nothing before it is looked for: a process that was started earlier only waited.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, began_ns: int = 0) -> None:
         self._folder = folder
+        self._began_ns = began_ns
         self._tracks: dict[Path, _Track] = {}
         self._moving_ns = 0
         self._steps_moved = 0
@@ -302,7 +304,7 @@ class Progress:
     def silence_s(self, now_ns: int) -> float:
         """Seconds since any process passed a mark, or began; 0 before there is one."""
         last = max((track.alive_ns for track in self._tracks.values()), default=now_ns)
-        return max(now_ns - last, 0) / 1e9
+        return max(now_ns - max(last, self._began_ns), 0) / 1e9
 
     def own_silence_s(self, now_ns: int) -> float:
         """The same without the time in which the training wanted a core and others had them all."""

@@ -35,6 +35,7 @@ STOP_AFTER_S = 20.0
 """What a patient person would give a step or a reset that was never seen to take long before."""
 _STDERR_TAIL_BYTES = 65536
 _INTERRUPT_PATIENCE_S = 5.0
+_FLIGHT = "flight"
 _RUN_FILES = (
     "meta.json",
     "diagnosis.json",
@@ -110,6 +111,8 @@ class WatchOptions:
     """Called about twice a second from the watching thread."""
     should_stop: Callable[[], bool] | None = None
     """Asked often; True ends the run as Ctrl-C would (its whole process tree)."""
+    started: Supervised | None = None
+    """Of :func:`start` with the same options: a process that waited, and is now told to be this command."""
 
 
 class InterruptedRunError(Exception):
@@ -130,21 +133,13 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     :raises KeyboardInterrupt: on Ctrl-C, once what was seen is written down and the whole process family has ended.
     """
     out = options.out.resolve()
-    flight = prepare_folder(out)
-    base = {name: value for name, value in {**os.environ, **options.env}.items() if value is not None}
-    child = Supervised(
-        command,
-        carry.environment(
-            base, flight, hold=options.stacks, remedies=[item.word(options.cpus) for item in options.remedies]
-        ),
-        out,
-        cwd=options.cwd,
-        cpus=options.cpus,
-        stdin_null=options.stdin_null,
-        show_out=options.show_out,
-        show_err=options.show_err,
-    )
-    progress = Progress(flight)
+    flight = out / _FLIGHT
+    child = options.started
+    if child is None:
+        child = start(command, options)
+    else:
+        child.started_ns = time.monotonic_ns()  # that it waited before is no part of the run
+    progress = Progress(flight, child.started_ns)
     with contextlib.ExitStack() as started:
         started.callback(child.close)
         try:
@@ -185,6 +180,30 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     return diagnosis
 
 
+def start(command: Sequence[str], options: WatchOptions) -> Supervised:
+    """
+    Starts a command with the probes in it, for :func:`watch` to look at: whoever has it ends it.
+
+    :raises FolderNotWritableError: ``options.out`` can't be used.
+    :raises CommandNotFoundError: the command can't be started.
+    """
+    out = options.out.resolve()
+    flight = prepare_folder(out)
+    base = {name: value for name, value in {**os.environ, **options.env}.items() if value is not None}
+    return Supervised(
+        command,
+        carry.environment(
+            base, flight, hold=options.stacks, remedies=[item.word(options.cpus) for item in options.remedies]
+        ),
+        out,
+        cwd=options.cwd,
+        cpus=options.cpus,
+        stdin_null=options.stdin_null,
+        show_out=options.show_out,
+        show_err=options.show_err,
+    )
+
+
 def not_writable(out: Path, error: OSError) -> FolderNotWritableError:
     return FolderNotWritableError(
         f"cannot write to the run's folder {out}: {error.strerror or error}; name another with --out"
@@ -193,7 +212,7 @@ def not_writable(out: Path, error: OSError) -> FolderNotWritableError:
 
 def prepare_folder(out: Path) -> Path:
     """Makes the run's folder, empties it of an earlier run's files, and returns where flight files go."""
-    flight = out / "flight"
+    flight = out / _FLIGHT
     try:
         out.mkdir(parents=True, exist_ok=True)
         # Only files that bear our names: the folder may hold the user's own too.

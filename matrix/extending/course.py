@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from matrix.extending.ahead import Starter, Waiting
 from matrix.extending.checkpoints import Checkpoint
 from matrix.extending.extension import Extension
 from matrix.extending.ledger import Ledger, Row
@@ -45,6 +46,7 @@ class Course:
     book: Ledger
     telling: Telling
     runner: Runner
+    starter: Starter
     last: Checkpoint | None
     """What the next piece goes on from; None is the base."""
     chosen: tuple[Choice, ...]
@@ -56,6 +58,8 @@ class Course:
     """Given to the next attempt for the failure before it."""
     tried: set[str] = field(default_factory=set)
     """For this piece."""
+    waiting: Waiting | None = None
+    """Started for the piece after this one."""
 
     @property
     def number(self) -> int:
@@ -68,3 +72,16 @@ class Course:
         self.failures.clear()
         self.tried.clear()
         self.failed = None
+
+    def take_waiting(self, remedies: tuple[Choice, ...]) -> Waiting | None:
+        """The process that was started ahead, if it may be the next piece; one that may not is ended."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is None or waiting.fits(self.number, remedies):
+            return waiting
+        waiting.end()
+        return None
+
+    def close(self) -> None:
+        """Ends what is still waiting."""
+        if self.waiting is not None:
+            self.waiting.end()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from matrix.errors import MatrixError
-from matrix.extending import checkpoints
+from matrix.extending import ahead, checkpoints
 from matrix.extending.extension import PIECES_FOLDER
 from matrix.running.leftovers import end_leftovers
 from matrix.running.own_folder import own_folder
@@ -27,6 +27,7 @@ def claim(out: Path) -> Iterator[int]:
     with own_folder(out, LOCK_FILE, "another extend is training there"):
         leftovers = end_leftovers(out / PIECES_FOLDER)
         checkpoints.clear_unfinished(out)
+        ahead.clear(out / PIECES_FOLDER)
         yield leftovers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from matrix.extending import checkpoints
+from matrix.extending import ahead, checkpoints
+from matrix.extending.ahead import Starter, Waiting
 from matrix.extending.checkpoints import Checkpoint, DamagedError
 from matrix.extending.extension import PIECES_FOLDER, Extension
 from matrix.results.observation import observed
-from matrix.running.trial import PROGRAM, Runner
+from matrix.running.trial import Runner
 from probes import fingerprint, remedies
 from probes.diagnosis import Diagnosis
 from probes.verdicts import Verdict
@@ -63,33 +65,51 @@ def train(
     chosen: tuple[remedies.Choice, ...],
     runner: Runner,
     on_status: Callable[[Status], None],
+    waiting: Waiting | None = None,
 ) -> Attempt:
     """
     Trains a piece.
 
     :param number: from 1.
     :param last: the checkpoint to go on from; None is the base.
+    :param waiting: a process that fits it and was started ahead.
     :raises KeyboardInterrupt: on Ctrl-C, once the piece has ended.
     """
-    attempt, folder = _next_folder(extension.out, number)
-    target = checkpoints.place(extension.out, number)
-    started = time.monotonic()
-    options = _watching(extension, folder, chosen, on_status)
-    diagnosis = runner(_command(extension, last, target, folder, _steps(extension, last)), options)
+    began = time.monotonic()
+    attempt, options = (waiting.attempt, waiting.options) if waiting else _next(extension, number, chosen)
+    folder, target = options.out, checkpoints.place(extension.out, number)
+    command = _command(extension, last, target, folder, steps(extension, last))
+    options = dataclasses.replace(options, on_status=on_status, started=waiting.child if waiting else None)
+    if waiting is not None:
+        waiting.become(command)
+    diagnosis = runner(command, options)
     checkpoint = None
     if target.exists():
         try:
             checkpoint = checkpoints.verified(target)
         except DamagedError:
             checkpoints.put_aside(target, "damaged")
-    wall_s = time.monotonic() - started
+    wall_s = time.monotonic() - began
     return Attempt(number, attempt, folder, diagnosis, wall_s, checkpoint, _refusal(folder / _ANSWER_FILE))
 
 
-def _steps(extension: Extension, last: Checkpoint | None) -> int:
-    """A rest that is hardly worth starting for is trained with the piece before it."""
-    left = extension.to - (extension.base.steps if last is None else last.steps)
+def start_ahead(
+    extension: Extension, number: int, chosen: tuple[remedies.Choice, ...], starter: Starter
+) -> Waiting | None:
+    """Starts the process of a piece that is to come; None if that can't be."""
+    attempt, options = _next(extension, number, chosen)
+    return ahead.started(extension.python, number, attempt, options, starter)
+
+
+def steps(extension: Extension, last: Checkpoint | None) -> int:
+    """Of the next piece. A rest that is hardly worth starting for is trained with the piece before it."""
+    left = extension.to - begin(extension, last)
     return left if left < (1 + _NOT_WORTH_STARTING) * extension.piece_steps else extension.piece_steps
+
+
+def begin(extension: Extension, last: Checkpoint | None) -> int:
+    """The count at which the next piece begins."""
+    return extension.base.steps if last is None else last.steps
 
 
 def rehearse(
@@ -110,14 +130,12 @@ def rehearse(
     thrown_away = folder / "checkpoint"
     try:
         command = _command(extension, began, thrown_away, folder, max(1, extension.piece_steps // _REHEARSED))
-        return runner(command, _watching(extension, folder, chosen, on_status))
+        return runner(command, dataclasses.replace(_watching(extension, folder, chosen), on_status=on_status))
     finally:
         shutil.rmtree(thrown_away, ignore_errors=True)
 
 
-def _watching(
-    extension: Extension, folder: Path, chosen: tuple[remedies.Choice, ...], on_status: Callable[[Status], None]
-) -> WatchOptions:
+def _watching(extension: Extension, folder: Path, chosen: tuple[remedies.Choice, ...]) -> WatchOptions:
     return WatchOptions(
         out=folder,
         confirm_after_s=extension.confirm_after_s,
@@ -128,7 +146,6 @@ def _watching(
         env={"PYTHONDONTWRITEBYTECODE": "1"},
         stacks=extension.stacks,
         stdin_null=True,
-        on_status=on_status,
     )
 
 
@@ -139,11 +156,12 @@ def rollouts_of(folder: Path) -> tuple[int, str | None]:
     return len(found), chain.hexdigest() if found else None
 
 
-def _next_folder(out: Path, number: int) -> tuple[int, Path]:
+def _next(extension: Extension, number: int, chosen: tuple[remedies.Choice, ...]) -> tuple[int, WatchOptions]:
+    """Number of the next attempt at a piece, and how it is watched."""
     attempt = 1
-    while (folder := out / PIECES_FOLDER / f"{number:06d}-{attempt}").exists():
+    while (folder := extension.out / PIECES_FOLDER / f"{number:06d}-{attempt}").exists():
         attempt += 1
-    return attempt, folder
+    return attempt, _watching(extension, folder, chosen)
 
 
 def _command(extension: Extension, last: Checkpoint | None, target: Path, folder: Path, steps: int) -> list[str]:
@@ -164,7 +182,7 @@ def _command(extension: Extension, last: Checkpoint | None, target: Path, folder
     for option, path in (("--vec-normalize", extension.vec_normalize), ("--replay-buffer", extension.replay_buffer)):
         if path is not None:
             words += [option, str(path.resolve())]
-    return [str(extension.python), str(PROGRAM), "piece", *words, *extension.training]
+    return [*ahead.program(extension.python), *words, *extension.training]
 
 
 def _refusal(answer: Path) -> str | None:

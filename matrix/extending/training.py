@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from matrix.errors import MatrixError
 from matrix.extending import checkpoints, healing, ledger, lines, piece
+from matrix.extending.ahead import FROM_SHARE, Starter
 from matrix.extending.checkpoints import Checkpoint
 from matrix.extending.course import Course, Telling
 from matrix.extending.extension import CONTENTS, SETTINGS_FILE, Extension, settle, sha256
@@ -17,7 +19,7 @@ from matrix.extending.piece import Attempt
 from matrix.extending.resuming import chosen_remedies, last_checkpoint
 from matrix.running.trial import Runner
 from probes.remedies import Choice
-from probes.watch import Status, watch
+from probes.watch import Status, start, watch
 
 _ROOM_FOR = 3
 """Checkpoints as large as the last one: the next, its final copy, and what a run's folder holds."""
@@ -42,7 +44,7 @@ class _RefusedError(Exception):
     """The training program says that it can't train that."""
 
 
-def extend(extension: Extension, telling: Telling, runner: Runner = watch) -> Ended:
+def extend(extension: Extension, telling: Telling, runner: Runner = watch, starter: Starter = start) -> Ended:
     """
     Trains until the count is reached, or goes on with what was begun in the folder.
 
@@ -56,7 +58,8 @@ def extend(extension: Extension, telling: Telling, runner: Runner = watch) -> En
                 telling.note(f"ended {leftovers} processes that a killed extend had left training here")
             resumed = settle(extension)
             try:
-                return _train_all(_begun(extension, telling, runner))
+                with contextlib.closing(_begun(extension, telling, runner, starter)) as course:
+                    return _train_all(course)
             except _RefusedError as refusal:
                 if not resumed and all(row["kind"] == ledger.BEGIN for row in Ledger(extension.out).rows):
                     _undo(extension.out)
@@ -72,7 +75,7 @@ def extend(extension: Extension, telling: Telling, runner: Runner = watch) -> En
             shutil.rmtree(extension.out, ignore_errors=True)  # nothing came of it
 
 
-def _begun(extension: Extension, telling: Telling, runner: Runner) -> Course:
+def _begun(extension: Extension, telling: Telling, runner: Runner, starter: Starter) -> Course:
     book = Ledger(extension.out)
     if not any(book.of(ledger.BEGIN)):
         book.append(ledger.BEGIN, **lines.of_base(extension))
@@ -84,7 +87,7 @@ def _begun(extension: Extension, telling: Telling, runner: Runner) -> Course:
     last = last_checkpoint(extension, book, telling)
     if last is not None:
         telling.note(f"goes on after piece {last.number}, at step {last.steps:,}")
-    return Course(extension, book, telling, runner, last, chosen_remedies(extension, book))
+    return Course(extension, book, telling, runner, starter, last, chosen_remedies(extension, book))
 
 
 def _train_all(course: Course) -> Ended:
@@ -103,13 +106,19 @@ def _train_all(course: Course) -> Ended:
 
 
 def _attempt(course: Course) -> Attempt:
-    number = course.number
+    number, extension = course.number, course.extension
     chosen = course.chosen if course.trying is None else (*course.chosen, Choice(course.trying))
+    begin, steps = piece.begin(extension, course.last), piece.steps(extension, course.last)
+    more = course.trying is None and begin + steps < extension.to
 
     def status(now: Status) -> None:
+        nonlocal more
         course.telling.status(number, now)
+        if more and (now.step or 0) >= begin + FROM_SHARE * steps:
+            more = False
+            course.waiting = piece.start_ahead(extension, number + 1, chosen, course.starter)
 
-    return piece.train(course.extension, number, course.last, chosen, course.runner, status)
+    return piece.train(extension, number, course.last, chosen, course.runner, status, course.take_waiting(chosen))
 
 
 def _keep(course: Course, attempt: Attempt, checkpoint: Checkpoint) -> None:

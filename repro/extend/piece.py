@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.extend.options import PieceOptions, parse
+from repro.extend.waiting import words_of
 from repro.options import UsageError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
@@ -27,10 +28,15 @@ class RefusedError(Exception):
 
 def main(words: Sequence[str]) -> int:
     """
+    :param words: options of a piece, or ``--await FILE``, see :mod:`repro.extend.waiting`.
     :return: exit code: 0 when the checkpoint is there, 2 when the piece can't be trained (the answer file says why).
         Whatever the training itself raises goes through.
     """
-    options = parse(words)
+    with _without_collecting():
+        given = words_of(words)
+    if given is None:
+        return 0
+    options = parse(given)
     # A module of the user's is found in the current folder, as by ``python -m``; last, so that it hides nothing.
     sys.path.append(str(Path.cwd()))
     try:

@@ -76,7 +76,7 @@ def test_killed_and_interrupted_it_goes_on_to_what_one_run_would_have_trained(tr
         assert not living(out / "pieces")
 
         killed = _start(words)
-        _wait_for((out / "pieces" / "000002-1").exists, killed)
+        _wait_for((out / "pieces" / "000002-1" / "meta.json").exists, killed)
         steps.unlink()
         _wait_for(steps.exists, killed)
         os.killpg(killed.pid, signal.SIGKILL)

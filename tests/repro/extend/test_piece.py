@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from repro.extend import piece, waiting
 from tests.repro.extend.conftest import Trainee
 
 pytest.importorskip("sb3_contrib")
@@ -169,3 +172,15 @@ def test_a_state_is_put_back_only_into_an_environment_that_was_made_in_the_same_
     base.normalised = True
     with pytest.raises(environment.StateLostError, match="now made of VecNormalize, DummyVecEnv"):
         environment.put_back(base.venv(), pickled)
+
+
+def test_a_piece_that_waits_takes_its_words_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "words.json"
+    monkeypatch.setattr(waiting, "_warm_up", lambda: place.write_text('["--algorithm", "PPO"]'))
+    assert waiting.words_of(["--await", str(place)]) == ["--algorithm", "PPO"]
+
+
+def test_a_piece_that_waits_ends_with_whoever_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = itertools.chain([7, 7, 7], itertools.repeat(1))
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    assert piece.main(["--await", str(tmp_path / "words.json")]) == 0

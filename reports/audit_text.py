@@ -10,7 +10,7 @@ from matrix.environments.amounts import size_text
 
 _WIDTH = 110
 _IMPORTS = 2
-_BY_SETTINGS = {"optimiser-short", "updates-short", "epochs-without-steps"}
+_BY_SETTINGS = {"optimiser-short", "updates-short", "epochs-without-steps", "other-settings-throughout"}
 """Evidence that stands or falls with the settings in the file."""
 _OTHER_SETTINGS = (
     "if it was trained with other settings than those in the file, which loading it with others and saving it again "

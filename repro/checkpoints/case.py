@@ -176,6 +176,17 @@ class Case:
         """All that is claimed."""
         return Stretch(0, self.claim, whole=not self.started)
 
+    @cached_property
+    def shown_by_optimiser(self) -> int | None:
+        """The steps that the optimiser shows at the settings in the file, if they are fewer than claimed."""
+        work = self.work(self.whole)
+        found = self.counting(work) if work else {}
+        short = [name for name in found if work and found[name].is_short_of(work.optimisers[name].low)]
+        if work is None or not short:
+            return None
+        name = max(short, key=lambda each: work.optimisers[each].high)
+        return self.claim * found[name].taken // max(work.optimisers[name].high, 1)
+
     def counting(self, work: Work) -> dict[str, Optimiser]:
         """The optimisers whose steps are to be compared with a work's."""
         found = self.checkpoint.optimisers

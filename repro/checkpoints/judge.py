@@ -22,15 +22,15 @@ ORDER = (
     Verdict.TRAINED,
 )
 """What is found first wins."""
+_SHORT = ("optimiser-short", "updates-short", "other-settings-before", "other-settings-throughout", "broken-off-before")
 EXPLAINED = {
-    "optimiser-fits-since-base": (
-        *("optimiser-short", "other-settings-before", "broken-off-before", "optimiser-since-start", "updates-short"),
-    ),
-    "optimiser-younger-than-base": ("optimiser-short", "other-settings-before", "broken-off-before", "updates-short"),
+    "optimiser-fits-since-base": (*_SHORT, "optimiser-since-start"),
+    "optimiser-younger-than-base": _SHORT,
     "copied-from-base": ("set-by-hand", "optimiser-empty", "optimiser-short"),
-    "same-as-base": ("optimiser-short", "updates-short"),
+    "same-as-base": ("optimiser-short", "updates-short", "epochs-without-steps", "other-settings-throughout"),
+    "other-settings-throughout": ("updates-short", "epochs-without-steps"),
 }
-"""Evidence of an honest base, and what it takes the force from."""
+"""Evidence, mostly of an honest base, and what it takes the force from."""
 
 
 @dataclass(frozen=True)

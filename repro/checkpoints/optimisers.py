@@ -50,6 +50,10 @@ class Optimiser:
         """Whether some parameters took fewer steps than others."""
         return len(set(self.steps.values())) > 1
 
+    def is_short_of(self, steps: int) -> bool:
+        """Whether it took fewer steps than that, as far as it can count."""
+        return self.taken < min(steps, COUNTED_EXACTLY)
+
 
 def optimiser(name: str, value: Any) -> Optimiser:
     """

@@ -29,7 +29,7 @@ def train_freq(settings: Settings) -> tuple[int, str]:
 
     :return: how many, of what: ``step`` (of each environment) or ``episode``.
     """
-    value = settings.data.value("train_freq")
+    value = settings.given.get("train_freq", settings.data.value("train_freq"))
     if isinstance(value, int) and value > 0:
         return value, "step"
     parts: object = value.arguments if isinstance(value, Made) else value

@@ -9,7 +9,7 @@ from repro.checkpoints.case import Case, Observed, Verdict
 from repro.checkpoints.checkpoint import Checkpoint
 from repro.checkpoints.evidence import kinship
 from repro.checkpoints.evidence.comparison import Comparison, compared, moments
-from repro.checkpoints.evidence.other_settings import explanation
+from repro.checkpoints.evidence.other_settings import explanation, throughout
 from repro.checkpoints.optimisers import Optimiser
 
 
@@ -150,9 +150,12 @@ def _since(case: Case, base: Checkpoint, claimed: int) -> Iterator[Observed]:
         return
     shown = claimed + steps * max(taken, 0) // max(expected.high, 1)
     other = _other_settings(case, claimed, name, taken)
+    until = case.started
+    if other is None:
+        other, until = _loaded_with_others(case, base, claimed, name, taken), case.claim
     if other is not None:
         says = (
-            f"{_said(work, item, taken)}. It would fit if the steps from {claimed:,} to {case.started:,} were made "
+            f"{_said(work, item, taken)}. It would fit if the steps from {claimed:,} to {until:,} were made "
             f"with {other}: the file does not say"
         )
         yield Observed("other-settings-since-base", says, Verdict.CANNOT_TELL, shown=shown)
@@ -171,6 +174,15 @@ def _other_settings(case: Case, claimed: int, name: str, taken: int) -> str | No
     if last is None or name not in last.optimisers or not case.started or case.started <= claimed:
         return None
     return explanation(case, Stretch(claimed, case.started), name, taken - last.optimisers[name].high)
+
+
+def _loaded_with_others(case: Case, base: Checkpoint, claimed: int, name: str, taken: int) -> str | None:
+    """After one call of ``learn`` since the base, the file may have been loaded with its settings and saved again."""
+    if (case.started or 0) > claimed:
+        return None
+    before = base.data.count("_n_updates")
+    updates = None if case.updates is None or before is None else case.updates - before
+    return throughout(case, Stretch(claimed, case.claim), {name: taken}, updates)
 
 
 def _steps_of(item: Optimiser | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from repro.checkpoints.algorithms.interface import Work
 from repro.checkpoints.case import Case, Observed, Verdict
 
 
@@ -88,6 +89,7 @@ def updates(case: Case) -> Iterator[Observed]:
             Verdict.COUNTER_EDITED,
             shown=case.claim * case.updates // max(expected.high, 1),
         )
+    yield from _in_place_of_the_optimiser(case, work)
     name = case.algorithm.updates_are
     optimiser = case.checkpoint.optimisers.get(name or "")
     if optimiser is None or not optimiser.counts or not optimiser.steps:
@@ -99,6 +101,24 @@ def updates(case: Case) -> Iterator[Observed]:
         )
     elif optimiser.taken == case.updates:
         yield Observed("updates-fit", f"_n_updates {case.updates:,} is what {name} counted, too")
+
+
+def _in_place_of_the_optimiser(case: Case, work: Work) -> Iterator[Observed]:
+    """SGD does not count its steps; ``_n_updates`` does, and the progress is a count of its own."""
+    optimisers, expected, updates = case.checkpoint.optimisers.values(), work.updates, case.updates or 0
+    if not optimisers or case.checkpoint.unread or any(item.counts for item in optimisers) or expected is None:
+        return
+    position, pause = case.position, case.pause
+    if position is None or pause is None or not 0 <= case.claim - position <= pause or not 0 < expected.low <= updates:
+        return
+    kinds = " and ".join(sorted({item.kind for item in optimisers}))
+    yield Observed(
+        "updates-fit-steps",
+        f"{kinds} counts no steps, but _n_updates is {updates:,}, and {case.claim:,} steps make it {expected}; the "
+        f"progress is at step {position:,}, too",
+        Verdict.TRAINED,
+        shown=case.claim,
+    )
 
 
 def epochs(case: Case) -> Iterator[Observed]:

@@ -37,12 +37,16 @@ def episodes(case: Case) -> Iterator[Observed]:
     whole = found.limit is not None and len(found.lengths) < found.limit and not case.started
     gap = case.claim - total
     if whole and gap > max(_LONG * n_envs * max(found.lengths), _SHARE * case.claim):
-        yield Observed(
-            "steps-without-episodes",
+        says = (
             f"{says}, which are all since it began counting; the other {gap:,} of {case.claim:,} would be of episodes "
-            f"that had not ended, though none on record was longer than {max(found.lengths):,}",
-            Verdict.CANNOT_TELL,
-            shown=total,
+            f"that had not ended, though none on record was longer than {max(found.lengths):,}"
+        )
+        optimiser = case.shown_by_optimiser
+        agree = optimiser is not None and abs(optimiser - total) <= n_envs * max(found.lengths) + (case.pause or 0)
+        if agree:
+            says += f". The optimiser, which knows nothing of episodes, took the steps of {optimiser:,}, too"
+        yield Observed(
+            "steps-without-episodes", says, Verdict.COUNTER_EDITED if agree else Verdict.CANNOT_TELL, shown=total
         )
         return
     yield Observed("episodes", says)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from repro.checkpoints.algorithms.interface import Range, Stretch, Work
 from repro.checkpoints.case import Case, Observed, Verdict
-from repro.checkpoints.evidence.other_settings import explanation
+from repro.checkpoints.evidence.other_settings import explanation, throughout
 from repro.checkpoints.optimisers import COUNTED_EXACTLY, Optimiser
 
 _BROKEN_OFF = 20
@@ -19,15 +19,14 @@ def steps(case: Case) -> Iterator[Observed]:
     if work is None or not work.optimisers or not case.claim:
         return
     found = case.counting(work)
-    short = {name: item for name, item in found.items() if _missing(item, work.optimisers[name])}
+    short = {name: item for name, item in found.items() if item.is_short_of(work.optimisers[name].low)}
     if not found:
         return
     if not short:
         yield from _fits(case, work, found)
         return
     name, item = max(short.items(), key=lambda pair: work.optimisers[pair[0]].high)
-    expected = work.optimisers[name]
-    shown = case.claim * item.taken // max(expected.high, 1)
+    shown = case.shown_by_optimiser or 0
     arithmetic = f"{work.says}; {name} has taken {item.taken:,}"
     if not item.steps:
         if not case.never_learnt:
@@ -38,29 +37,53 @@ def steps(case: Case) -> Iterator[Observed]:
                 shown=0,
             )
         return
-    before = _before_last_call(case, found, name, arithmetic, shown)
-    if before is not None:
-        yield before
-        return
-    yield Observed("optimiser-short", arithmetic, Verdict.COUNTER_EDITED, shown=shown)
+    explained = (
+        _since_last_call(case, found, arithmetic)
+        or _loaded_with_others(case, found, arithmetic, shown)
+        or _before_last_call(case, found[name], arithmetic, shown)
+    )
+    yield explained or Observed("optimiser-short", arithmetic, Verdict.COUNTER_EDITED, shown=shown)
 
 
-def _before_last_call(
-    case: Case, found: Mapping[str, Optimiser], name: str, arithmetic: str, shown: int
-) -> Observed | None:
+def _since_last_call(case: Case, found: Mapping[str, Optimiser], arithmetic: str) -> Observed | None:
+    """An optimiser that is as old as the last call of ``learn``."""
+    last = case.work(case.last_call)
+    if not case.started or last is None or not case.last_call.steps:
+        return None
+    if not all(_within(found[key], last.optimisers[key]) for key in found):
+        return None
+    return Observed(
+        "optimiser-since-start",
+        f"{arithmetic}. That is what the last call of learn() makes: {last.says}. Those before step "
+        f"{case.started:,} left it nothing: they were another model's, or it has a new optimiser since",
+        Verdict.OPTIMISER_RESET,
+        shown=case.last_call.steps,
+    )
+
+
+def _loaded_with_others(case: Case, found: Mapping[str, Optimiser], arithmetic: str, shown: int) -> Observed | None:
+    """Settings that explain all counts, of the whole training or, if it began anew then, of the last call."""
+    taken = {name: item.taken for name, item in found.items()}
+    stretches = [case.whole, case.last_call] if case.started else [case.whole]
+    other = next((other for each in stretches if (other := throughout(case, each, taken, case.updates))), None)
+    if other is None:
+        return None
+    return Observed(
+        "other-settings-throughout",
+        f"{arithmetic}. All counts would fit to the last step if it was trained with {other}, then loaded with the "
+        "present settings and saved again: the file does not say",
+        Verdict.CANNOT_TELL,
+        shown=shown,
+    )
+
+
+def _before_last_call(case: Case, item: Optimiser, arithmetic: str, shown: int) -> Observed | None:
     """What would explain too few optimiser steps if the last call of ``learn`` made all of its own."""
     last = case.work(case.last_call)
     if not case.started or last is None:
         return None
-    if case.last_call.steps and all(_within(found[key], last.optimisers[key]) for key in found):
-        return Observed(
-            "optimiser-since-start",
-            f"{arithmetic}. That is what the last call of learn() makes: {last.says}. Those before step "
-            f"{case.started:,} left it nothing: they were another model's, or it has a new optimiser since",
-            Verdict.OPTIMISER_RESET,
-            shown=case.last_call.steps,
-        )
-    earlier = found[name].taken - last.optimisers[name].high
+    name = item.name
+    earlier = item.taken - last.optimisers[name].high
     missing = (case.claim - shown) // max(case.pause or 1, 1)
     other = explanation(case, Stretch(0, case.started), name, earlier)
     if other:
@@ -96,10 +119,6 @@ def _fits(case: Case, work: Work, found: Mapping[str, Optimiser]) -> Iterator[Ob
                 "optimiser-fits", f"{work.says}; {name} has taken {item.taken:,}", Verdict.TRAINED, shown=case.claim
             )
         return
-
-
-def _missing(item: Optimiser, expected: Range) -> bool:
-    return item.taken < min(expected.low, COUNTED_EXACTLY)
 
 
 def _within(item: Optimiser, expected: Range) -> bool:

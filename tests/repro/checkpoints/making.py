@@ -187,9 +187,8 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     more_envs = make_vec_env(Market, n_envs=3, seed=5, env_kwargs={"discrete": kind.discrete})
     wider = kind.algorithm.load(first.path, env=more_envs)
     yield saved(wider.learn(200, reset_num_timesteps=False), "went-on-in-three-envs", ("trained", "cannot tell"))
-    # The entropy coefficient keeps its Adam, and with it a count.
-    counted = TRAINED if hasattr(base, "ent_coef_optimizer") else ("cannot tell",)
-    yield saved(kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS), "sgd", counted)
+    yield saved(kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS), "sgd")
+    yield from _loaded_with_others(kind, first.path, saved)
     yield saved(kind.model(learning_rate=lambda progress: 1e-3 * progress).learn(STEPS), "schedule")
     linear = LinearSchedule(1e-3, 1e-5, 1.0)
     yield saved(kind.model(learning_rate=linear).learn(STEPS), "linear-schedule")
@@ -208,6 +207,21 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
         yield saved(kind.model(learning_starts=500).learn(STEPS), "only-collected")
 
 
+def _loaded_with_others(kind: Kind, path: Path, saved: Callable[..., Made]) -> Iterator[Made]:
+    """Only loaded and saved: the file no longer says what it was trained with, so it can't be told to be true."""
+    if kind.learns_from_rollouts:
+        others: list[dict[str, Any]] = [{"n_steps": 8}] if kind.name != "A2C" else [{"n_steps": 3}]
+        if "batch_size" in kind.settings:
+            others += [{"batch_size": 8}, {"n_epochs" if "n_epochs" in kind.settings else "n_critic_updates": 10}]
+        if "n_epochs" in kind.settings:
+            others += [{"batch_size": 4, "n_epochs": 7}]
+    else:
+        others = [{"gradient_steps": 3}, {"train_freq": 1}, {"learning_starts": 0}]
+    for settings in others:
+        what = "-".join(f"{name}-{value}" for name, value in settings.items())
+        yield saved(kind.algorithm.load(path, **settings), f"loaded-with-{what}", ("trained", "cannot tell"))
+
+
 def _adapted(kind: Kind, base: Any, base_path: Path, saved: Callable[..., Made]) -> Iterator[Made]:
     """A new model with the base's weights, as an adapter makes it."""
     for what, carried in (("adapted", 0), ("adapted-carried", int(base.num_timesteps))):
@@ -220,6 +234,12 @@ def _adapted(kind: Kind, base: Any, base_path: Path, saved: Callable[..., Made])
         made = saved(model, what, ADAPTED)
         yield made
         yield Made(f"{made.name} against its base", made.path, base_path, ADAPTED)
+        if carried:
+            # By the file alone it can't be told from "moved-on-then-trained" of the forged ones.
+            more = kind.algorithm.load(made.path, env=model.env).learn(64, reset_num_timesteps=False)
+            again = saved(more, "adapted-then-continued", (*ADAPTED, "cannot tell"))
+            yield again
+            yield Made(f"{again.name} against its base", again.path, base_path, ADAPTED)
     model = kind.model(seed=7)
     model.policy.load_state_dict(base.policy.state_dict())
     model.num_timesteps = base.num_timesteps
@@ -249,6 +269,19 @@ def _forged(kind: Kind, folder: Path) -> Iterator[Made]:
     updates = kind.algorithm.load(true)
     _scale(updates, 1.5)
     yield from saved(updates, "counter-and-updates", None, true)
+
+    hidden = kind.algorithm.load(true)
+    rollout = kind.settings.get("n_steps", 1)
+    hidden.num_timesteps = hidden._total_timesteps = int(hidden.num_timesteps * 1.5) // rollout * rollout
+    hidden._current_progress_remaining = 0.0
+    yield from saved(hidden, "counter-and-progress", None, true)
+
+    if kind.algorithm is not ARS:  # has no optimiser
+        uncounted = kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS)
+        uncounted.num_timesteps = 300
+        yield from saved(uncounted, "sgd-counter", None)
+        uncounted._n_updates = int(uncounted._n_updates * 1.5)
+        yield from saved(uncounted, "sgd-counter-and-updates", None)
 
     scaled = kind.algorithm.load(true)
     _scale(scaled, 1.5)

@@ -133,3 +133,69 @@ def test_the_ledger_of_extend_is_read(rewrite: Rewrite, tmp_path: Path) -> None:
         audit(path, ledger=ledger.path)
     with pytest.raises(CheckpointError, match="No such file"):
         audit(path, ledger=tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("settings", [{"n_epochs": 10}, {"batch_size": 8}, {"batch_size": 3}, {"n_steps": 4}])
+def test_an_honest_model_that_was_only_loaded_with_other_settings_is_not_accused(
+    settings: dict[str, int], ppo: Kind, base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "loaded.zip"
+    with quiet():
+        ppo.algorithm.load(base, **settings).save(path)
+    found = audit(path)
+    assert found.verdict is Verdict.CANNOT_TELL
+    name = next(iter(settings))
+    assert f"if it was trained with {name} {ppo.settings[name]}, then loaded" in grounds_of(found)
+    assert audit(path, base).verdict is Verdict.TRAINED
+
+
+def test_one_that_went_on_and_was_then_loaded_with_other_settings_is_not_accused(
+    ppo: Kind, base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "loaded.zip"
+    with quiet():
+        ppo.algorithm.load(base, env=ppo.model().env).learn(100, reset_num_timesteps=False).save(path)
+        ppo.algorithm.load(path, n_epochs=20).save(path)
+    assert audit(path).verdict is Verdict.CANNOT_TELL
+    assert not audit(path, base).is_false
+
+
+def test_the_same_arithmetic_hides_no_forger_whose_episodes_and_optimiser_agree(rewrite: Rewrite) -> None:
+    # Twice the steps would be explained by half the epochs.
+    edited = {"num_timesteps": 384, "_total_timesteps": 384, "_current_progress_remaining": 0.0}
+    found = audit(rewrite(edited))
+    assert found.verdict is Verdict.COUNTER_EDITED
+    assert "other-settings-throughout" in kinds_of(found)
+    assert "The optimiser, which knows nothing of episodes, took the steps of 192, too" in grounds_of(found)
+
+
+def test_what_nobody_can_tell_from_the_file_alone_is_said_to_be_so(ppo: Kind, base: Path, tmp_path: Path) -> None:
+    """A count raised by hand between two trainings leaves what an adapter leaves that carries its base's count over."""
+    said = []
+    for true in (True, False):
+        path = tmp_path / f"{true}.zip"
+        with quiet():
+            # An adapter's new model begins with the base's count, a forger puts the same in later.
+            model = ppo.model(seed=7) if true else ppo.algorithm.load(base, env=ppo.model(seed=7).env)
+            if true:
+                model.policy.load_state_dict(ppo.algorithm.load(base).policy.state_dict())
+                model.num_timesteps = 1600
+                model.learn(STEPS, reset_num_timesteps=False)
+            else:
+                model.num_timesteps += 1600
+            model.learn(64, reset_num_timesteps=False).save(path)
+        found = audit(path)
+        said.append((found.verdict, sorted(kinds_of(found)), found.document["counters"]["optimisers"]))
+    assert said[0] == said[1]
+    assert said[0][0] is Verdict.CANNOT_TELL
+
+
+def test_an_optimiser_that_counts_nothing_is_no_ground_for_doubt_if_all_else_fits(ppo: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "sgd.zip"
+    with quiet():
+        model = ppo.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS)
+        model.save(path)
+        assert audit(path).verdict is Verdict.TRAINED
+        model._n_updates = 3
+        model.save(path)
+    assert audit(path).verdict is Verdict.COUNTER_EDITED

@@ -134,7 +134,7 @@ def test_a_linear_schedule_bears_witness_in_the_optimiser(ppo: Kind, rewrite: Re
 
 def test_settings_of_the_caller_go_before_those_of_the_file(rewrite: Rewrite) -> None:
     path = rewrite({"batch_size": 4})
-    assert audit(path).verdict is Verdict.COUNTER_EDITED
+    assert audit(path).verdict is Verdict.CANNOT_TELL  # it may have been loaded with that, and saved again
     assert audit(path, given={"batch_size": 16}).verdict is Verdict.TRAINED
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import statistics
 import time
@@ -25,7 +26,7 @@ import numpy as np
 
 from matrix.bisect import Bisector, Groups, Linear, Observation, Outcome, SiteSearch
 from matrix.bisect.beliefs import entropy
-from matrix.bisect.priors import NO_CULPRIT, RATES, THRESHOLD, stated
+from matrix.bisect.priors import NO_CULPRIT, RATES, SIZES, THRESHOLD, stated
 from matrix.designs.rates import Floats
 
 _SEED = 20_261_126
@@ -48,6 +49,8 @@ World = tuple[float, float]
 """Freeze rate where the culprit is, and elsewhere."""
 _TABLE: dict[World, int] = {(1.0, 0.0): 7, (0.5, 0.0): 23, (0.3, 0.0): 45, (0.5, 0.05): 60}
 """And the figure asked for."""
+_HELD_OUT: list[World] = [(0.9, 0.0), (0.8, 0.0), (0.35, 0.0), (0.2, 0.0), (0.45, 0.02)]
+"""Rates to which nothing was fitted."""
 _OTHERS: list[World] = [(0.7, 0.0), (0.4, 0.0), (0.25, 0.0), (0.8, 0.05), (0.6, 0.1), (0.9, 0.02)]
 _FLAT = (0.0, 0.05, 0.1, 0.3, 0.5, 1.0)
 _SETS: list[tuple[int, int, World, int | None]] = [
@@ -56,6 +59,7 @@ _SETS: list[tuple[int, int, World, int | None]] = [
     (8, 2, (0.5, 0.0), 36),
     (16, 2, (0.5, 0.0), 46),
     (64, 2, (1.0, 0.0), 14),
+    (8, 2, (0.8, 0.0), None),
     (8, 2, (0.6, 0.05), None),
     (30, 3, (1.0, 0.0), None),
 ]
@@ -111,7 +115,7 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
             "table told",
         ),
     )
-    for world, asked in _TABLE.items():
+    for world in [*_TABLE, *_HELD_OUT]:
         ours = seen[world] = simulate(partial(_versions, world, swept=0))
         known = simulate(partial(_versions, world, swept=_SWEPT))
         others: list[str] = []
@@ -119,7 +123,7 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
             endings = simulate(partial(other, world))
             others.append("not there" if None in endings else _of(endings))
         cells = [cell for kind in (ours, known) for cell in (_of(each[_DEFAULT] for each in kind), _at_wanted(kind))]
-        _row(_name(world), (f"{asked}", *cells, *others))
+        _row(_name(world), (f"{_TABLE.get(world, 'held out')}", *cells, *others))
     print(
         "at 97 %: stopped at the lowest stated confidence at which 97 % are right; ends known: both of them were run\n"
         f"{_SWEPT} times before, by a sweep, say; plain: binary search, one run each; rates told: Bayesian, told both\n"
@@ -138,7 +142,7 @@ def _print_calibration(simulate: Simulate, seen: dict[World, list[list[Ending]]]
     _heads("rates", tuple(f"{confidence:.0%}" for confidence in _STATED))
     drawn = simulate(partial(_versions, None, swept=0))
     _row("drawn from the prior", tuple(f"{_share(each[at] for each in drawn):.1%}" for at in range(len(_STATED))))
-    for world in [*_TABLE, *_OTHERS]:
+    for world in [*_TABLE, *_HELD_OUT, *_OTHERS]:
         endings = seen.get(world) or simulate(partial(_versions, world, swept=0))
         _row(_name(world), tuple(f"{_share(each[at] for each in endings):.1%}" for at in range(len(_STATED))))
 
@@ -167,13 +171,22 @@ def _print_none(simulate: Simulate) -> None:
 
 def _print_sets(simulate: Simulate) -> None:
     print("\nchanges or factors: mean runs (share right), both directions and each smaller set run at the end")
-    _heads("guilty, rates", ("asked for", "ours", "before proof", "ends known", "ddmin"))
+    _heads("guilty, rates", ("asked for", "ours", "before proof", "ends known", "before proof", "ddmin"))
     for changes, guilty, world, asked in _SETS:
         before, ours = zip(*simulate(partial(_sets, changes, guilty, world, swept=0)), strict=True)
-        _, known = zip(*simulate(partial(_sets, changes, guilty, world, swept=_SWEPT)), strict=True)
+        found, known = zip(*simulate(partial(_sets, changes, guilty, world, swept=_SWEPT)), strict=True)
         plain = simulate(partial(_ddmin, changes, guilty, world))
-        _row(f"{guilty} of {changes}, {_name(world)}", (f"{asked or '-'}", *map(_of, (ours, before, known, plain))))
+        _row(
+            f"{guilty} of {changes}, {_name(world)}",
+            (f"{asked or '-'}", *map(_of, (ours, before, known, found, plain))),
+        )
     print(f"stopped at {THRESHOLD:.0%} and proven; ddmin: one run each, and it proves nothing of the bad end")
+    pairs = (1 - NO_CULPRIT) * SIZES[1] / math.comb(64, 2)
+    print(
+        "A bound: a run tells one bit at most. To single a pair out of 64 changes takes "
+        f"{math.log2(math.comb(64, 2)):.1f} if it is told\nthat it is a pair, {-math.log2(pairs):.1f} by what is "
+        "believed of how many there are; then the proof runs four given candidates."
+    )
 
 
 def _print_sites(simulate: Simulate) -> None:

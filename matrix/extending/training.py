@@ -56,6 +56,8 @@ def extend(extension: Extension, telling: Telling, runner: Runner = watch, start
         with claim(extension.out) as leftovers:
             if leftovers:
                 telling.note(f"ended {leftovers} processes that a killed extend had left training here")
+            if not (extension.out / SETTINGS_FILE).exists():
+                _require_room(extension, None)  # before anything is written that would have to be gone on with
             resumed = settle(extension)
             try:
                 with contextlib.closing(_begun(extension, telling, runner, starter)) as course:
@@ -93,8 +95,7 @@ def _begun(extension: Extension, telling: Telling, runner: Runner, starter: Star
 def _train_all(course: Course) -> Ended:
     extension, book = course.extension, course.book
     while course.last is None or course.last.steps < extension.to:
-        size_bytes = extension.base.size_bytes if course.last is None else course.last.size_bytes
-        require_room(extension.out, _ROOM_FOR * size_bytes + _ROOM_BYTES)
+        _require_room(extension, course.last)
         attempt = _attempt(course)
         if attempt.is_good and attempt.checkpoint is not None:
             _keep(course, attempt, attempt.checkpoint)
@@ -103,6 +104,11 @@ def _train_all(course: Course) -> Ended:
         elif not _goes_on(course, attempt):
             return Ended(None, tuple(book.rows), attempt)
     return Ended(_deliver(extension, book, course.last), tuple(book.rows))
+
+
+def _require_room(extension: Extension, last: Checkpoint | None) -> None:
+    size_bytes = extension.base.size_bytes if last is None else last.size_bytes
+    require_room(extension.out, _ROOM_FOR * size_bytes + _ROOM_BYTES)
 
 
 def _attempt(course: Course) -> Attempt:

@@ -117,7 +117,7 @@ class Archive:
         try:
             archive = zipfile.ZipFile(Window(view))
         except (zipfile.BadZipFile, OSError, ValueError, struct.error, OverflowError, NotImplementedError) as error:
-            raise UnreadableError(f"{name} is not a whole zip archive ({error})") from None
+            raise UnreadableError(f"not a whole zip archive ({error})") from None
         self._zip = archive
         entries = archive.infolist()
         if len(entries) > MAX_MEMBERS:

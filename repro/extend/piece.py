@@ -133,7 +133,8 @@ def _environment(options: PieceOptions) -> Any:
         return VecNormalize.load(str(normalisation), env)
     except Exception as error:
         raise RefusedError(
-            f"--vec-normalize {normalisation}: no statistics for --env {training.env}: {type(error).__name__}: {error}"
+            f"--vec-normalize {normalisation}: not what VecNormalize.save() writes for --env {training.env} "
+            f"({type(error).__name__}: {error})"
         ) from error
 
 
@@ -189,11 +190,16 @@ def _base(algorithm: Any, options: PieceOptions, env: Any) -> Any:
         # A seed there must be: a piece that is trained again should be the same.
         model.set_random_seed(options.seed_all or 0)
     if options.replay_buffer is not None:
+        if not hasattr(model, "load_replay_buffer"):
+            raise RefusedError(
+                f"--replay-buffer {options.replay_buffer}: {options.algorithm} learns from none; leave the option away"
+            )
         try:
             model.load_replay_buffer(options.replay_buffer)
         except Exception as error:
             raise RefusedError(
-                f"--replay-buffer {options.replay_buffer}: can't be loaded ({type(error).__name__}: {error})"
+                f"--replay-buffer {options.replay_buffer}: not what save_replay_buffer() writes "
+                f"({type(error).__name__}: {error})"
             ) from error
     return model
 

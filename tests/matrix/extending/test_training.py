@@ -316,6 +316,17 @@ def test_a_full_disk_is_told_before_the_piece(
     assert extend(extension, told, Program()).model
 
 
+def test_a_disk_that_is_full_from_the_beginning_leaves_nothing(
+    extension: Extension, program: Program, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1_000_000))
+        with pytest.raises(MatrixError, match="1 MB are free"):
+            extend(extension, told, program)
+    assert not extension.out.exists()
+    assert program.commands == []
+
+
 def test_a_disk_that_fills_up_meanwhile_is_told(
     extension: Extension, program: Program, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

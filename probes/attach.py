@@ -44,6 +44,8 @@ class AttachOptions:
     """The folder for what is found; made if it is missing."""
     for_s: float = 4.0
     """For how long it is looked at."""
+    variables: bool = False
+    """Whether local variables are kept with the stacks: they may hold anything, secrets included."""
     on_look: Callable[[int], None] | None = None
     """Told after each look how many there have been."""
 
@@ -92,7 +94,7 @@ def attach(pid: int, options: AttachOptions) -> Diagnosis:
     target = Foreign(pid, started_ticks)
     progress = Progress(flight or own_flight)
     try:
-        observer = Observer(target, progress, out, stacks=True, foreign=True)
+        observer = Observer(target, progress, out, stacks=True, variables=options.variables, foreign=True)
     except OSError as error:
         raise not_writable(out, error) from error
     try:

@@ -47,10 +47,12 @@ class DeathWatch:
     Looks whether a process with an agent is held.
 
     :param folder: where stacks are kept.
+    :param variables: whether local variables are kept with them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, variables: bool = False) -> None:
         self._folder = folder
+        self._variables = variables
         self._attempts: Counter[tuple[int, int]] = Counter()
         self.failures: list[str] = []
         """Why stacks of the dying could not be taken."""
@@ -80,7 +82,7 @@ class DeathWatch:
         full_stack_bytes = procfs.overflowed_stack(pid) if number == signal.SIGSEGV else None
         broken = mappings.broken(pid) if number == signal.SIGBUS else ()
         try:
-            taken = dump(pid, at_ns, native=True)
+            taken = dump(pid, at_ns, native=True, variables=self._variables)
         except StackError as error:
             taken = None
             if full_stack_bytes is None:

@@ -117,18 +117,27 @@ class Observer:
 
     :param folder: the run's folder; ``readings.jsonl``, ``stacks/`` and profiles go there.
     :param stacks: whether py-spy may be used.
+    :param variables: whether local variables are kept with the stacks.
     :param foreign: the family is not ours: it is looked at closely from the first moment, and nothing in it is
         touched, a process held at its death included.
     """
 
     def __init__(
-        self, child: Watched, progress: Progress, folder: Path, *, stacks: bool, foreign: bool = False
+        self,
+        child: Watched,
+        progress: Progress,
+        folder: Path,
+        *,
+        stacks: bool,
+        variables: bool = False,
+        foreign: bool = False,
     ) -> None:
         self._child = child
         self._foreign = foreign
         self.progress = progress
         self._folder = folder
         self._stacks = stacks
+        self._variables = variables
         self.seen = Observations(child.started_ns, attached=foreign)
         self._readings = Readings(folder / "readings.jsonl", child.pid, child.started_ns, self._fail)
         self._family: tuple[int, ...] = ()
@@ -141,7 +150,7 @@ class Observer:
         self._profiled_slowing = False
         self._profiles_natively = True
         self._census_asked = 0
-        self._watch = death.DeathWatch(folder / "stacks") if stacks and not foreign else None
+        self._watch = death.DeathWatch(folder / "stacks", variables=variables) if stacks and not foreign else None
 
     def close(self) -> None:
         """Ends what still observes and keeps what it found."""
@@ -214,7 +223,7 @@ class Observer:
                 continue
             if self._stacks:
                 try:
-                    dumps[process.pid] = dump(process.pid, time.monotonic_ns())
+                    dumps[process.pid] = dump(process.pid, time.monotonic_ns(), variables=self._variables)
                 except StackError as error:
                     failures[process.pid] = str(error)
                     if procfs.is_alive(process.pid, process.started_ticks):

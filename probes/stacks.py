@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 _MARGIN_S = 2.0
+_MAX_VARIABLES = 40
+"""Of one call."""
+_MAX_VALUE = 120
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+>$")
 
 
 class StackError(Exception):
@@ -37,6 +42,8 @@ class Frame:
     function: str
     file: str
     line: int | None
+    variables: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
+    """Names and values of its local variables, if they were asked for; a call is the same whatever they are."""
 
     @property
     def is_native(self) -> bool:
@@ -63,13 +70,16 @@ class ThreadStack:
     """Innermost first."""
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        value: dict[str, Any] = {
             "tid": self.tid,
             "name": self.name,
             "active": self.active,
             "owns_gil": self.owns_gil,
             "frames": [[frame.function, frame.file, frame.line] for frame in self.frames],
         }
+        if any(frame.variables for frame in self.frames):
+            value["locals"] = [dict(frame.variables) for frame in self.frames]
+        return value
 
 
 @dataclass(frozen=True)
@@ -104,16 +114,19 @@ def find_py_spy() -> str:
     return found
 
 
-def dump(pid: int, at_ns: int, *, native: bool = False, deadline_s: float = 5.0) -> Dump:
+def dump(pid: int, at_ns: int, *, native: bool = False, variables: bool = False, deadline_s: float = 5.0) -> Dump:
     """
     Takes the stacks of all threads of one process.
 
     Python frames are read without stopping the target (``--nonblocking``); native ones need it stopped for some
     40 ms, so they are for processes that are in trouble already.
 
+    :param variables: whether local variables are read, too. They may hold secrets: only if the person asked for it.
     :raises StackError: py-spy is missing, may not look, did not answer in time, or could not read the process.
     """
     command = [find_py_spy(), "dump", "--json", "--pid", str(pid), "--native" if native else "--nonblocking"]
+    if variables:
+        command.append("--locals")
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
     except OSError as error:
@@ -168,7 +181,7 @@ def _reason(pid: int, text: str) -> str:
 
 def _thread(item: dict[str, Any]) -> ThreadStack:
     frames = tuple(
-        Frame(frame["name"], frame["filename"] or frame["module"] or "?", frame["line"] or None)
+        Frame(frame["name"], frame["filename"] or frame["module"] or "?", frame["line"] or None, _variables(frame))
         for frame in item["frames"]
     )
     return ThreadStack(
@@ -178,6 +191,25 @@ def _thread(item: dict[str, Any]) -> ThreadStack:
         owns_gil=bool(item["owns_gil"]),
         frames=frames,
     )
+
+
+def _variables(frame: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    found = frame.get("locals") or ()
+    return tuple((str(item["name"]), _cut(item.get("repr"))) for item in found[:_MAX_VARIABLES])
+
+
+def _cut(value: object) -> str:
+    """
+    A value as it is kept. Of a text that had to be cut, the last word goes altogether: a piece of a token would not be
+    recognised as one any more.
+    """
+    text = _ADDRESS.sub(">", str(value)) if value is not None else "?"
+    quote = text[:1] if text[:1] in "\"'" else ""
+    whole = len(text) <= _MAX_VALUE and not (quote and text.endswith(f"...{quote}"))
+    if whole:
+        return text
+    kept = text[:_MAX_VALUE].removesuffix(quote).removesuffix("...")
+    return f"{kept[: max(kept.rfind(' '), 0)]} …".strip()
 
 
 def check_permission() -> None:

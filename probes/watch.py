@@ -103,6 +103,8 @@ class WatchOptions:
     """Cores the command may use; None is all."""
     stacks: bool = True
     """Whether py-spy may be used."""
+    variables: bool = False
+    """Whether local variables are kept with the stacks: they may hold anything, secrets included."""
     stdin_null: bool = False
     show_out: Callable[[bytes], None] | None = None
     """Called with what the command prints, as it comes."""
@@ -143,7 +145,7 @@ def watch(command: Sequence[str], options: WatchOptions) -> Diagnosis:
     with contextlib.ExitStack() as started:
         started.callback(child.close)
         try:
-            observer = Observer(child, progress, out, stacks=options.stacks)
+            observer = Observer(child, progress, out, stacks=options.stacks, variables=options.variables)
         except OSError as error:
             raise not_writable(out, error) from error
         started.pop_all()

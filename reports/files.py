@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matrix.analysis.analysis import Analysis
@@ -13,53 +13,70 @@ from probes.diagnosis import Diagnosis
 from probes.heap.check import HeapCheck
 from probes.verdicts import Verdict
 from reports import bisect_markdown, bisect_text, html, run_markdown, sweep_markdown
+from reports.local_variables import ThreadVariables
 from reports.pictures import Picture
 from reports.pictures.of_run import run_pictures
 from reports.pictures.of_sweep import sweep_pictures
+from reports.redaction.document import redacted, redacted_heap_check
+from reports.redaction.redactor import Redactor
+from reports.redaction.sweep import redacted_search, redacted_sweep
 
 
-def run_report(diagnosis: Diagnosis, folder: Path) -> Path:
+def run_report(
+    diagnosis: Diagnosis, folder: Path, redactor: Redactor | None = None, variables: Sequence[ThreadVariables] = ()
+) -> Path:
     """
     Writes ``diagnosis.md``, its pictures and ``diagnosis.html``.
 
+    :param redactor: what it takes out is not shown; without one, secrets.
+    :param variables: local variables to be shown, if the person asked for them.
     :return: the path of the markdown; the page's differs in its suffix.
     :raises OSError: one of them can't be written.
     """
-    pictures = run_pictures(folder, diagnosis)
-    text = run_markdown.render(diagnosis, HeapCheck.load(folder), pictures, _cwd(folder))
-    return _written(folder / "diagnosis.md", text, f"Diagnosis: {diagnosis.verdict}", pictures.all, diagnosis.verdict)
+    redactor = redactor or Redactor(people=False)
+    fit = redacted(diagnosis, redactor)
+    pictures = run_pictures(folder, fit, redactor.text)
+    heap_check = redacted_heap_check(HeapCheck.load(folder), redactor)
+    shown = [item.redacted(redactor) for item in variables]
+    text = run_markdown.render(fit, heap_check, pictures, _cwd(folder, redactor), shown)
+    return _written(folder / "diagnosis.md", text, f"Diagnosis: {fit.verdict}", pictures.all, fit.verdict)
 
 
-def sweep_report(analysis: Analysis, folder: Path) -> Path:
+def sweep_report(analysis: Analysis, folder: Path, redactor: Redactor | None = None) -> Path:
     """
     Writes ``report.md``, its pictures and ``report.html``.
 
+    :param redactor: what it takes out is not shown; without one, secrets.
     :return: the path of the markdown; the page's differs in its suffix.
     :raises OSError: one of them can't be written.
     """
-    pictures = sweep_pictures(analysis)
-    text = sweep_markdown.render(analysis, folder, pictures)
-    return _written(folder / "report.md", text, analysis.plan.name, pictures.all)
+    redactor = redactor or Redactor(people=False)
+    fit = redacted_sweep(analysis, redactor)
+    pictures = sweep_pictures(fit)
+    text = sweep_markdown.render(fit, folder, pictures, redactor)
+    return _written(folder / "report.md", text, fit.plan.name, pictures.all)
 
 
-def bisect_report(result: Result, folder: Path) -> Path:
+def bisect_report(result: Result, folder: Path, redactor: Redactor | None = None) -> Path:
     """
     Writes ``bisect.md``, its picture and ``bisect.html``.
 
+    :param redactor: what it takes out is not shown; without one, secrets.
     :return: the path of the markdown; the page's differs in its suffix.
     :raises OSError: one of them can't be written.
     """
-    drawn = bisect_markdown.believed(result)
-    text = bisect_markdown.render(result, drawn)
-    return _written(folder / "bisect.md", text, bisect_text.headline(result), [drawn] if drawn is not None else [])
+    fit = redacted_search(result, redactor or Redactor(people=False))
+    drawn = bisect_markdown.believed(fit)
+    text = bisect_markdown.render(fit, drawn)
+    return _written(folder / "bisect.md", text, bisect_text.headline(fit), [drawn] if drawn is not None else [])
 
 
-def _cwd(folder: Path) -> str | None:
+def _cwd(folder: Path, redactor: Redactor) -> str | None:
     try:
         cwd = json.loads((folder / "meta.json").read_text(encoding="utf-8")).get("cwd")
     except (OSError, ValueError, AttributeError):
         return None
-    return cwd if isinstance(cwd, str) else None
+    return redactor.text(cwd) if isinstance(cwd, str) else None
 
 
 def _written(report: Path, text: str, title: str, pictures: Iterable[Picture], verdict: Verdict | None = None) -> Path:

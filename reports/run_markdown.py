@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from probes import causes
 from probes.diagnosis import Diagnosis, Evidence
@@ -11,6 +11,7 @@ from probes.heap.check import HeapCheck
 from reports import (
     advice,
     heap_check_markdown,
+    local_variables,
     preflight_text,
     remedies_text,
     run_environment,
@@ -20,6 +21,7 @@ from reports import (
     wording,
 )
 from reports import markdown as md
+from reports.local_variables import ThreadVariables
 from reports.pictures.of_run import RunPictures
 
 
@@ -28,6 +30,7 @@ def render(
     heap_check: HeapCheck | None = None,
     pictures: RunPictures | None = None,
     cwd: str | None = None,
+    variables: Sequence[ThreadVariables] = (),
 ) -> str:
     """
     The whole document.
@@ -35,6 +38,7 @@ def render(
     :param heap_check: the second look at the heap, if there was one.
     :param pictures: to be referred to; their files lie beside the document.
     :param cwd: the folder in which the command was run.
+    :param variables: local variables to be shown; like all else, they must have been redacted.
     """
     drawn = pictures or RunPictures()
     parts = [
@@ -45,6 +49,7 @@ def render(
         _glance(diagnosis),
         *run_time.section(diagnosis, drawn),
         *run_stacks.section(diagnosis),
+        *local_variables.section(variables),
         "## Evidence",
         _evidence(diagnosis.evidence),
         "## Why not something else",

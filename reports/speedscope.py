@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from reports.redaction.document import walk
+from reports.redaction.redactor import Redactor
+
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 """What reading a damaged file may end with."""
@@ -34,16 +37,17 @@ class _Frames:
         return self._known[key]
 
 
-def document(folder: Path) -> dict[str, Any]:
+def document(folder: Path, redactor: Redactor | None = None) -> dict[str, Any]:
     """
     The profile of a run.
 
+    :param redactor: what it takes out is not shown; without one, secrets.
     :param folder: a run's folder; files in it that can't be read are passed over.
     :return: in speedscope's file format; without profiles if no stack was taken.
     """
     frames = _Frames()
     profiles = [*_sampled(folder, frames), *_looked_at(folder, frames)]
-    return {
+    value = {
         "$schema": SCHEMA,
         "name": folder.resolve().name,
         "exporter": "freezelab",
@@ -51,6 +55,8 @@ def document(folder: Path) -> dict[str, Any]:
         "shared": {"frames": frames.rows},
         "profiles": profiles,
     }
+    shown: dict[str, Any] = walk(value, redactor or Redactor(people=False))
+    return shown
 
 
 def _sampled(folder: Path, frames: _Frames) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,8 @@ from typing import Any
 from matrix.analysis.analysis import Analysis, Finding, Result
 from matrix.plan.parameters import Level
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
 
 _CHANCE = 0.05
 _MAX_PAIRS = 200
@@ -42,10 +44,12 @@ class Runs:
     The diagnoses of a sweep, read as they are asked for.
 
     :param folder: the sweep's folder.
+    :param redactor: takes out of them what is not to be shown.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, redactor: Redactor | None = None) -> None:
         self._folder = folder
+        self._redactor = redactor or Redactor(people=False)
         self._read: dict[str, Run] = {}
 
     def of(self, result: Result) -> Run:
@@ -54,7 +58,8 @@ class Runs:
             diagnosis = None
             if result.observation.folder is not None:
                 try:
-                    diagnosis = Diagnosis.load(self._folder / result.observation.folder / "diagnosis.json")
+                    path = self._folder / result.observation.folder / "diagnosis.json"
+                    diagnosis = redacted(Diagnosis.load(path), self._redactor)
                 except InvalidDiagnosisError:
                     diagnosis = None
             self._read[result.trial.id] = Run(result, diagnosis)

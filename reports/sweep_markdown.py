@@ -10,6 +10,7 @@ from matrix.analysis.analysis import Analysis, Result
 from reports import markdown as md
 from reports import remedies_text, sweep_design, sweep_flaky, sweep_limits
 from reports.pictures.of_sweep import SweepPictures
+from reports.redaction.redactor import Redactor
 from reports.sweep_conclusion import conclusion, ordered
 from reports.sweep_cost import cost
 from reports.sweep_effects import effects
@@ -20,14 +21,17 @@ from reports.sweep_search import search
 _MAX_COMMANDS = 20
 
 
-def render(analysis: Analysis, folder: Path, pictures: SweepPictures | None = None) -> str:
+def render(
+    analysis: Analysis, folder: Path, pictures: SweepPictures | None = None, redactor: Redactor | None = None
+) -> str:
     """
     The whole document.
 
     :param folder: the sweep's folder, for the diagnoses of its runs.
     :param pictures: to be referred to; their files lie beside the document.
+    :param redactor: for the diagnoses; without one, secrets are taken out of them.
     """
-    runs, drawn = Runs(folder), pictures or SweepPictures()
+    runs, drawn = Runs(folder, redactor), pictures or SweepPictures()
     parts = [
         f"# {md.text(analysis.plan.name)}",
         conclusion(analysis, runs),

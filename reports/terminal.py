@@ -12,6 +12,9 @@ from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
 from reports import plain, preflight_text, remedies_text, sweep_search, wording
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
+from reports.redaction.sweep import redacted_sweep
 
 _QUIET_EVERY_S = 10.0
 
@@ -28,6 +31,7 @@ class LiveLine:
         self._tty = self._stream.isatty()
         self._drawn = False
         self._last_s = -_QUIET_EVERY_S
+        self._redactor = Redactor(people=False)
 
     def clear(self) -> None:
         """Takes the line away, before other output."""
@@ -44,7 +48,7 @@ class LiveLine:
             self._stream.flush()
         if status.diagnosis is not None:
             self.clear()
-            self._stream.write(f"freezelab: {plain.line(status.diagnosis.summary)}\n")
+            self._stream.write(f"freezelab: {plain.line(self._redactor.text(status.diagnosis.summary))}\n")
             self._stream.flush()
         if not status.suspicious:
             self.clear()
@@ -59,8 +63,13 @@ class LiveLine:
             self._stream.flush()
 
 
-def sweep_summary(analysis: Analysis) -> str:
-    """How often each outcome occurred, and what a person must know who takes these counts for the whole truth."""
+def sweep_summary(analysis: Analysis, redactor: Redactor | None = None) -> str:
+    """
+    How often each outcome occurred, and what a person must know who takes these counts for the whole truth.
+
+    :param redactor: what it takes out is not shown; without one, secrets.
+    """
+    analysis = redacted_sweep(analysis, redactor or Redactor(people=False))
     lines = [f"{number:5} x  {plain.line(headline)}" for headline, number in analysis.headlines.items()]
     if analysis.search is not None:
         lines.append(f"search    {plain.line(sweep_search.sentence(analysis.search))}")
@@ -79,8 +88,13 @@ def sweep_summary(analysis: Analysis) -> str:
     return "\n".join(lines)
 
 
-def summary(diagnosis: Diagnosis) -> str:
-    """The diagnosis in a few lines of plain text."""
+def summary(diagnosis: Diagnosis, redactor: Redactor | None = None) -> str:
+    """
+    The diagnosis in a few lines of plain text.
+
+    :param redactor: what it takes out is not shown; without one, secrets.
+    """
+    diagnosis = redacted(diagnosis, redactor or Redactor(people=False))
     lines = [
         f"verdict   {diagnosis.verdict} (confidence {diagnosis.confidence:.2f})",
         f"          {plain.line(diagnosis.summary)}",

@@ -82,7 +82,7 @@ class Result:
             value = json.loads(path.read_text(encoding="utf-8"))
             if value["schema"] != SCHEMA:
                 raise ValueError(f"schema is {value['schema']!r}, must be {SCHEMA!r}")
-            return cls._from_json(value)
+            return cls.from_json(value)
         except OSError as error:
             raise MatrixError(f"{path}: can't be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -90,7 +90,12 @@ class Result:
             raise MatrixError(f"{path}: no result of a bisection: {said}") from error
 
     @classmethod
-    def _from_json(cls, value: Any) -> Result:
+    def from_json(cls, value: Any) -> Result:
+        """
+        Reads what :meth:`to_json` wrote.
+
+        :raises ValueError, KeyError, TypeError, AttributeError: it is something else.
+        """
         conclusion, certificate = value["conclusion"], value["certificate"]
         if conclusion is not None:
             fields = {name: item for name, item in conclusion.items() if name != "found"}

@@ -19,6 +19,8 @@ from reports.commands.interface import (
     positive,
 )
 from reports.commands.telling import tell
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
 
 
 def add(commands: Commands) -> None:
@@ -45,6 +47,12 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="look at it for S seconds (default: %(default)s)",
     )
+    parser.add_argument(
+        "--locals",
+        action="store_true",
+        help="keep the local variables of calls that stand still, too: they may hold secrets, and stay in the "
+        "run's folder; freezelab report DIR --locals shows them",
+    )
     parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
     parser.set_defaults(run=_attach)
 
@@ -58,10 +66,10 @@ def _pid(text: str) -> int:
 def _attach(options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     try:
-        diagnosis = attach(options.pid, AttachOptions(out=out, for_s=options.for_s))
+        diagnosis = attach(options.pid, AttachOptions(out=out, for_s=options.for_s, variables=options.locals))
     except KeyboardInterrupt:
         print(f"freezelab: interrupted; process {options.pid} goes on as it was", file=sys.stderr)
         return EXIT_INTERRUPTED
     tell(diagnosis, out, as_json=options.json)
-    print(f"\n{waits_text.text(diagnosis)}", file=sys.stderr)
+    print(f"\n{waits_text.text(redacted(diagnosis, Redactor(people=False)))}", file=sys.stderr)
     return EXIT_DIAGNOSED if diagnosis.verdict.is_failure else EXIT_OK

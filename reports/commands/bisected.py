@@ -9,6 +9,8 @@ from pathlib import Path
 from matrix.bisecting.result import FILE, Result
 from reports import bisect_text, files
 from reports.commands.interface import UsageError
+from reports.redaction.redactor import Redactor
+from reports.redaction.sweep import redacted_search
 
 
 def is_one(folder: Path) -> bool:
@@ -16,7 +18,7 @@ def is_one(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def render(folder: Path, name: str) -> None:
+def render(folder: Path, name: str, redactor: Redactor) -> None:
     """
     Writes the report and prints its path, or prints the report itself.
 
@@ -27,26 +29,26 @@ def render(folder: Path, name: str) -> None:
         raise UsageError(
             f"--format {name}: a bisection has {', '.join(_FORMATS)} and issue; its runs, each by itself, have all"
         )
-    _FORMATS[name](Result.load(folder), folder)
+    _FORMATS[name](redacted_search(Result.load(folder), redactor), folder, redactor)
 
 
-def _markdown(result: Result, folder: Path) -> None:
-    print(files.bisect_report(result, folder))
+def _markdown(result: Result, folder: Path, redactor: Redactor) -> None:
+    print(files.bisect_report(result, folder, redactor))
 
 
-def _html(result: Result, folder: Path) -> None:
-    print(files.bisect_report(result, folder).with_suffix(".html"))
+def _html(result: Result, folder: Path, redactor: Redactor) -> None:
+    print(files.bisect_report(result, folder, redactor).with_suffix(".html"))
 
 
-def _json(result: Result, _: Path) -> None:
+def _json(result: Result, *_: object) -> None:
     print(json.dumps(result.to_json(), indent=1, ensure_ascii=False))
 
 
-def _text(result: Result, _: Path) -> None:
+def _text(result: Result, *_: object) -> None:
     print("\n".join(bisect_text.lines(result)))
 
 
-_FORMATS: Mapping[str, Callable[[Result, Path], None]] = {
+_FORMATS: Mapping[str, Callable[[Result, Path, Redactor], None]] = {
     "md": _markdown,
     "html": _html,
     "json": _json,

@@ -11,25 +11,28 @@ from reports.comparing import facts, text, trials
 from reports.comparing.baseline import Baseline
 from reports.comparing.runs import compare_runs
 from reports.comparing.trials import RUN, SURELY, compare_trials
+from reports.redaction.redactor import Redactor
 
 
-def compare(before: Path, after: Path) -> int:
+def compare(before: Path, after: Path, redactor: Redactor) -> int:
     """
     Says what changed.
 
+    :param redactor: what it takes out is not shown.
     :raises UsageError: one is a run and the other a sweep.
     """
     kinds = [stored.kind_of(before), stored.kind_of(after)]
     if kinds[0] != kinds[1]:
         raise UsageError(f"{before} is a {kinds[0]} and {after} a {kinds[1]}; name two runs or two sweeps")
-    print(_runs(before, after) if kinds[0] == "run" else _sweeps(before, after), end="")
+    _print(_runs(before, after) if kinds[0] == "run" else _sweeps(before, after), redactor)
     return EXIT_OK
 
 
-def gate(folder: Path, path: Path, *, update: bool, slower: float | None) -> int:
+def gate(folder: Path, path: Path, redactor: Redactor, *, update: bool, slower: float | None) -> int:
     """
     Holds a run or a sweep against a baseline.
 
+    :param redactor: what it takes out is not shown.
     :param update: makes it the new one instead.
     :param slower: an update counts as slower if it takes more than so many times as long.
     :return: 3 if something newly fails or got slower, 4 if nothing ran in both, else 0.
@@ -47,11 +50,15 @@ def gate(folder: Path, path: Path, *, update: bool, slower: float | None) -> int
     found = compare_trials(was.trials, now.trials, factor)
     other = was.machine if was.machine != now.machine else None
     packages = facts.package_changes(was.packages, now.packages)
-    print(text.of_gate(found, folder, path, factor, folders, packages, other), end="")
+    _print(text.of_gate(found, folder, path, factor, folders, packages, other), redactor)
     if found.worse:
         return EXIT_DIAGNOSED
     # A gate that nothing passed through must not count as passed.
     return EXIT_OK if found.compared else EXIT_BLIND
+
+
+def _print(told: str, redactor: Redactor) -> None:
+    print("\n".join(map(redactor.text, told.split("\n"))), end="")
 
 
 def _runs(before: Path, after: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from matrix.analysis.analysis import Analysis
 from probes.diagnosis import Diagnosis
-from reports import stored
+from reports import local_variables, stored
 from reports.commands import shrunk
 from reports.commands.interface import UsageError
 from reports.issue import reproducer, text
@@ -37,11 +37,20 @@ class Texts:
     reproducer: str | None
 
 
-def of_run(folder: Path, *, include_script: bool, found: shrunk.Found | None = None) -> Texts:
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What may be shown beyond what always is."""
+
+    script: bool = False
+    """The text of a user's script."""
+    variables: bool = False
+    """Local variables, where they were collected."""
+
+
+def of_run(folder: Path, wanted: Wanted, found: shrunk.Found | None = None) -> Texts:
     """
     The bug report of one run.
 
-    :param include_script: whether the text of a user's script may be shown.
     :param found: the bisection's result that this run shows; without it, one is looked for beside the folder.
     :raises UsageError: the run is healthy.
     :raises StoredError: no diagnosis is there.
@@ -59,15 +68,17 @@ def of_run(folder: Path, *, include_script: bool, found: shrunk.Found | None = N
         fit_smaller = redacted(smaller, redactor)
     made, why_none = None, None
     try:
-        made = _reproducer(smaller, fit_smaller, meta, redactor, include_script=include_script)
+        made = _reproducer(smaller, fit_smaller, meta, redactor, include_script=wanted.script)
     except NoReproducerError as error:
         why_none = redactor.text(str(error))
     story = tuple(redactor.text(each) for each in found.says) if found else ()
     shown = text.Example(made, why_none, story, fit_smaller.command)
-    return Texts(text.render(fit, shown), made.text if made else None)
+    variables = local_variables.stored(folder) if wanted.variables else ()
+    told = [item.redacted(redactor) for item in variables]
+    return Texts(text.render(fit, shown, told), made.text if made else None)
 
 
-def of_search(search: Path, *, include_script: bool) -> Texts:
+def of_search(search: Path, wanted: Wanted) -> Texts:
     """
     The bug report of a bisection: of the smallest that it saw fail.
 
@@ -75,10 +86,10 @@ def of_search(search: Path, *, include_script: bool) -> Texts:
     :raises MatrixError: its result can't be read.
     """
     found = shrunk.of_search(search)
-    return of_run(found.folder, include_script=include_script, found=found)
+    return of_run(found.folder, wanted, found)
 
 
-def of_sweep(analysis: Analysis, folder: Path, *, include_script: bool) -> Texts:
+def of_sweep(analysis: Analysis, folder: Path, wanted: Wanted) -> Texts:
     """
     The bug report of a sweep's foremost failure, by the run whose verdict is surest.
 
@@ -92,7 +103,7 @@ def of_sweep(analysis: Analysis, folder: Path, *, include_script: bool) -> Texts
         there = [folder / below for below in (result.observation.folder for result in surest) if below is not None]
         for below in sorted(there, key=lambda below: not _is_shrunk(below)):
             with contextlib.suppress(stored.StoredError):
-                return of_run(below, include_script=include_script)
+                return of_run(below, wanted)
     raise UsageError(f"{folder}: the folders of all runs that failed are gone, so that no evidence can be shown")
 
 

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrix.running.trial import CELLS_FOLDER
-from reports import files, junit, speedscope, stored, sweep_json, terminal
+from reports import files, junit, local_variables, speedscope, stored, sweep_json, terminal
 from reports.commands import bisected, comparing, issue
 from reports.commands.interface import EXIT_OK, Commands, UsageError
 from reports.issue.text import REPRODUCER
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
+from reports.redaction.sweep import redacted_sweep
 
 JUNIT = "junit.xml"
+_WITH_VARIABLES = ("md", "html", "text", "issue")
 Render = Callable[[Path, argparse.Namespace], None]
 """Writes a report into the folder and prints its path, or prints the report itself."""
 
@@ -56,6 +60,16 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="with --format issue: show the training script's own text, if it is one short file",
     )
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="replace user names and home folders, too: secrets are left out always, and of a bug report all of it",
+    )
+    parser.add_argument(
+        "--locals",
+        action="store_true",
+        help="show the local variables that run --locals or attach --locals has collected (md, html, text, issue)",
+    )
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="hold the folder against this file")
     parser.add_argument("--update-baseline", action="store_true", help="make the folder the new baseline instead")
     parser.add_argument(
@@ -71,16 +85,17 @@ def _report(options: argparse.Namespace) -> int:
     folder, *others = options.folders
     _check(options)
     if others:
-        return comparing.compare(folder, others[0])
+        return comparing.compare(folder, others[0], _redactor(options))
     if options.baseline is not None:
-        return comparing.gate(folder, options.baseline, update=options.update_baseline, slower=options.slower)
+        redactor = _redactor(options)
+        return comparing.gate(folder, options.baseline, redactor, update=options.update_baseline, slower=options.slower)
     name = options.format or "md"
     try:
         if bisected.is_one(folder):
             if name == "issue":
-                _write_issue(folder, issue.of_search(folder, include_script=options.include_script))
+                _write_issue(folder, issue.of_search(folder, issue.Wanted(options.include_script)))
             else:
-                bisected.render(folder, name)
+                bisected.render(folder, name, _redactor(options))
             return EXIT_OK
         chosen = _FORMATS[name]
         render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run
@@ -107,8 +122,18 @@ def _check(options: argparse.Namespace) -> None:
         for name in ("update_baseline", "slower"):
             if getattr(options, name):
                 raise UsageError(f"--{name.replace('_', '-')}: needs --baseline FILE")
+    if options.locals:
+        _check_locals(options)
     if options.include_script and options.format != "issue":
         raise UsageError("--include-script: is for --format issue")
+
+
+def _check_locals(options: argparse.Namespace) -> None:
+    folder, *others = options.folders
+    if others or options.baseline is not None or options.format not in (None, *_WITH_VARIABLES):
+        raise UsageError(f"--locals: is for one folder, as {', '.join(_WITH_VARIABLES)}")
+    if bisected.is_one(folder) or stored.kind_of(folder) != "run":
+        raise UsageError(f"--locals: {folder} is no run; name the folder of one of its runs that collected them")
 
 
 def _factor(text: str) -> float:
@@ -121,53 +146,86 @@ def _factor(text: str) -> float:
     return value
 
 
-def _markdown_of_run(folder: Path, _: argparse.Namespace) -> None:
-    print(files.run_report(stored.run(folder), folder))
+def _redactor(options: argparse.Namespace) -> Redactor:
+    return Redactor(people=options.redact)
 
 
-def _html_of_run(folder: Path, _: argparse.Namespace) -> None:
-    print(files.run_report(stored.run(folder), folder).with_suffix(".html"))
+def _variables(folder: Path, options: argparse.Namespace) -> tuple[local_variables.ThreadVariables, ...]:
+    """
+    The local variables to be shown: none unless asked for.
+
+    :raises UsageError: they are asked for, and were not collected.
+    """
+    if not options.locals:
+        return ()
+    found = local_variables.stored(folder)
+    if not found:
+        raise UsageError(
+            f"{folder}: holds no local variables; they are collected by freezelab run --locals or freezelab attach "
+            "--locals, where a call stands still"
+        )
+    return found
 
 
-def _json_of_run(folder: Path, _: argparse.Namespace) -> None:
-    print(json.dumps(stored.run(folder).to_json(), indent=1))
+def _written_run(folder: Path, options: argparse.Namespace) -> Path:
+    return files.run_report(stored.run(folder), folder, _redactor(options), _variables(folder, options))
 
 
-def _junit_of_run(folder: Path, _: argparse.Namespace) -> None:
-    _write(folder / JUNIT, junit.of_run(stored.run(folder), folder.resolve().name))
+def _markdown_of_run(folder: Path, options: argparse.Namespace) -> None:
+    print(_written_run(folder, options))
 
 
-def _text_of_run(folder: Path, _: argparse.Namespace) -> None:
-    print(terminal.summary(stored.run(folder)))
+def _html_of_run(folder: Path, options: argparse.Namespace) -> None:
+    print(_written_run(folder, options).with_suffix(".html"))
 
 
-def _speedscope_of_run(folder: Path, _: argparse.Namespace) -> None:
+def _json_of_run(folder: Path, options: argparse.Namespace) -> None:
+    print(json.dumps(redacted(stored.run(folder), _redactor(options)).to_json(), indent=1))
+
+
+def _junit_of_run(folder: Path, options: argparse.Namespace) -> None:
+    redactor = _redactor(options)
+    fit = redacted(stored.run(folder), redactor)
+    _write(folder / JUNIT, junit.of_run(fit, redactor.text(folder.resolve().name)))
+
+
+def _text_of_run(folder: Path, options: argparse.Namespace) -> None:
+    redactor = _redactor(options)
+    variables = [item.redacted(redactor) for item in _variables(folder, options)]
+    print(terminal.summary(stored.run(folder), redactor))
+    if variables:
+        print(f"\nlocal variables\n{local_variables.text(variables)}")
+
+
+def _speedscope_of_run(folder: Path, options: argparse.Namespace) -> None:
     stored.run(folder)
-    print(json.dumps(speedscope.document(folder), indent=1))
+    print(json.dumps(speedscope.document(folder, _redactor(options)), indent=1))
 
 
 def _issue_of_run(folder: Path, options: argparse.Namespace) -> None:
-    _write_issue(folder, issue.of_run(folder, include_script=options.include_script))
+    wanted = issue.Wanted(options.include_script, options.locals and bool(_variables(folder, options)))
+    _write_issue(folder, issue.of_run(folder, wanted))
 
 
-def _markdown_of_sweep(folder: Path, _: argparse.Namespace) -> None:
-    print(files.sweep_report(stored.sweep(folder), folder))
+def _markdown_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    print(files.sweep_report(stored.sweep(folder), folder, _redactor(options)))
 
 
-def _html_of_sweep(folder: Path, _: argparse.Namespace) -> None:
-    print(files.sweep_report(stored.sweep(folder), folder).with_suffix(".html"))
+def _html_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    print(files.sweep_report(stored.sweep(folder), folder, _redactor(options)).with_suffix(".html"))
 
 
-def _json_of_sweep(folder: Path, _: argparse.Namespace) -> None:
-    print(json.dumps(sweep_json.document(stored.sweep(folder)), indent=1, allow_nan=False))
+def _json_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    fit = redacted_sweep(stored.sweep(folder), _redactor(options))
+    print(json.dumps(sweep_json.document(fit), indent=1, allow_nan=False))
 
 
-def _junit_of_sweep(folder: Path, _: argparse.Namespace) -> None:
-    _write(folder / JUNIT, junit.of_sweep(stored.sweep(folder)))
+def _junit_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    _write(folder / JUNIT, junit.of_sweep(redacted_sweep(stored.sweep(folder), _redactor(options))))
 
 
-def _text_of_sweep(folder: Path, _: argparse.Namespace) -> None:
-    print(terminal.sweep_summary(stored.sweep(folder)))
+def _text_of_sweep(folder: Path, options: argparse.Namespace) -> None:
+    print(terminal.sweep_summary(stored.sweep(folder), _redactor(options)))
 
 
 def _speedscope_of_sweep(folder: Path, _: argparse.Namespace) -> None:
@@ -175,7 +233,7 @@ def _speedscope_of_sweep(folder: Path, _: argparse.Namespace) -> None:
 
 
 def _issue_of_sweep(folder: Path, options: argparse.Namespace) -> None:
-    _write_issue(folder, issue.of_sweep(stored.sweep(folder), folder, include_script=options.include_script))
+    _write_issue(folder, issue.of_sweep(stored.sweep(folder), folder, issue.Wanted(options.include_script)))
 
 
 def _write_issue(folder: Path, texts: issue.Texts) -> None:

@@ -86,6 +86,12 @@ def add(commands: Commands) -> None:
         help="if the cause is known and has a remedy, run the command again with nothing else changed, and compare",
     )
     parser.add_argument("--no-stacks", action="store_true", help="do without py-spy (no stacks, no profile)")
+    parser.add_argument(
+        "--locals",
+        action="store_true",
+        help="keep the local variables of calls that stand still, too: they may hold secrets, and stay in the "
+        "run's folder; freezelab report DIR --locals shows them",
+    )
     parser.add_argument("--json", action="store_true", help="print the diagnosis as one JSON document on stdout")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command to run")
     parser.set_defaults(run=_run)
@@ -95,6 +101,8 @@ def _run(options: argparse.Namespace) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise UsageError("no command given: freezelab run -- python train.py")
+    if options.locals and options.no_stacks:
+        raise UsageError("--locals: local variables come with stacks; leave out --no-stacks")
     chosen = remedies.choose_all(options.remedy)
     if not options.no_stacks:
         stacks.check_permission()
@@ -117,6 +125,7 @@ def _run(options: argparse.Namespace) -> int:
         stop_after_s=STOP_AFTER_S,
         remedies=chosen,
         stacks=not options.no_stacks,
+        variables=options.locals,
         # With --json standard output holds one document and nothing else.
         show_out=into(sys.stderr if options.json else sys.stdout),
         show_err=into(sys.stderr),

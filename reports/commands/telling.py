@@ -9,6 +9,8 @@ from pathlib import Path
 from matrix.analysis.analysis import Analysis
 from probes.diagnosis import Diagnosis
 from reports import files, terminal
+from reports.redaction.document import redacted
+from reports.redaction.redactor import Redactor
 
 
 def tell(diagnosis: Diagnosis, out: Path, *, as_json: bool) -> None:
@@ -21,7 +23,7 @@ def tell(diagnosis: Diagnosis, out: Path, *, as_json: bool) -> None:
         told = f"could not be written: {error.filename or out}: {error.strerror or error}"
     print(f"\n{terminal.summary(diagnosis)}\nreport    {told}", file=sys.stderr)
     if as_json:
-        print(json.dumps(diagnosis.to_json(), indent=1))
+        print(json.dumps(redacted(diagnosis, Redactor(people=False)).to_json(), indent=1))
 
 
 def write_sweep_report(analysis: Analysis, out: Path) -> Path:

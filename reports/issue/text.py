@@ -3,20 +3,21 @@ A bug report for the libraries' maintainers, in the form that stable-baselines3 
 
 Its headings are those of their template ``bug_report.yml``: Bug, To Reproduce, Relevant log output / Error message,
 System Info, Checklist. What is rendered here must have been redacted before (:mod:`reports.redaction.document`): markup
-would hide tokens from it. No values of local variables are in it.
+would hide tokens from it. Local variables are in it only if they were asked for, twice.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from probes import causes, code
 from probes.diagnosis import Diagnosis, Evidence
+from reports import local_variables, wording
 from reports import markdown as md
-from reports import wording
 from reports.issue.reproducer import Reproducer
+from reports.local_variables import ThreadVariables
 
 REPRODUCER = "reproducer.py"
 _CONTRIB = "sb3_contrib"
@@ -54,11 +55,12 @@ class Example:
     """What the reproducer is made of, where that is not the command of the run that is reported."""
 
 
-def render(diagnosis: Diagnosis, example: Example) -> str:
+def render(diagnosis: Diagnosis, example: Example, variables: Sequence[ThreadVariables] = ()) -> str:
     """
     The report as GitHub-flavoured markdown.
 
     :param diagnosis: redacted.
+    :param variables: local variables to be shown, redacted.
     """
     reproducer = example.reproducer
     return (
@@ -72,6 +74,7 @@ def render(diagnosis: Diagnosis, example: Example) -> str:
                 *_to_reproduce(diagnosis, example),
                 "### Relevant log output / Error message",
                 *_log(diagnosis),
+                *local_variables.folds(variables),
                 "### System Info",
                 _system(diagnosis),
                 "### Checklist",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from probes import profile
 from probes.diagnosis import Diagnosis
+from probes.stacks import Frame
 from reports import whose
 from reports.pictures.canvas import Picture
 from reports.pictures.flame import flame_graph
@@ -32,13 +34,17 @@ class RunPictures:
         return (*([self.timeline] if self.timeline is not None else []), *self.flames)
 
 
-def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
-    """Draws what the folder holds."""
+def run_pictures(folder: Path, diagnosis: Diagnosis, told: Callable[[str], str] = str) -> RunPictures:
+    """
+    Draws what the folder holds.
+
+    :param told: makes of a function's or a file's name what may be shown of it.
+    """
     flames = []
     for number, path in enumerate(sorted(folder.glob("profile*.speedscope.json"))[:_MAX_FLAMES], 1):
         sampled = profile.load(path, _pid(folder))
         stacks = (
-            [[frame for frame in stack if not whose.is_ours(frame.file)] for stack in sampled.samples]
+            [[_shown(frame, told) for frame in stack if not whose.is_ours(frame.file)] for stack in sampled.samples]
             if sampled
             else []
         )
@@ -48,6 +54,10 @@ def run_pictures(folder: Path, diagnosis: Diagnosis) -> RunPictures:
     past = history(folder, diagnosis)
     unended = tuple(span for span in past.spans if not span.ended)
     return RunPictures(timeline("diagnosis-timeline", past), tuple(flames), unended)
+
+
+def _shown(frame: Frame, told: Callable[[str], str]) -> Frame:
+    return Frame(told(frame.function), told(frame.file), frame.line)
 
 
 def _pid(folder: Path) -> int | None:

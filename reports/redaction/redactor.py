@@ -50,12 +50,16 @@ class Redactor:
         *,
         users: Iterable[str] | None = None,
         home: Path | None = None,
+        people: bool = True,
     ) -> None:
         """
         :param environ: the values of its secret-looking variables are looked for, too.
         :param users: names of people; without them, whoever runs this process.
         :param home: their home folder; without one, that of this process.
+        :param people: whether names and home folders go, too; if not, secrets alone.
         """
+        self._hides_people = people
+        self._known: dict[str, str] = {}
         found = set(_own_names()) if users is None else set(users)
         self._home = _own_home() if home is None else str(home)
         if self._home and Path(self._home).parent.name in ("home", "Users"):
@@ -68,12 +72,24 @@ class Redactor:
 
     def learn(self, texts: Iterable[str]) -> None:
         """Notes whose home folders these texts name."""
+        if not self._hides_people:
+            return
+        known = len(self._users)
         for text in texts:
             for pattern in _HOMES:
                 self._users.update(m["name"] for m in pattern.finditer(text) if _is_telling(m["name"]))
+        if len(self._users) > known:
+            self._known.clear()
 
     def text(self, text: str) -> str:
         """The text with placeholders; of one without secrets and names, the text itself."""
+        known = self._known.get(text)  # a sweep says the same in most of its cells
+        if known is None:
+            known = self._replaced(text)
+            self._known[text] = known
+        return known
+
+    def _replaced(self, text: str) -> str:
         for value in self._values:
             text = text.replace(value, SECRET)
         text = shapes.PRIVATE.sub(SECRET, text)
@@ -83,8 +99,9 @@ class Redactor:
         text = shapes.ASSIGNED.sub(_hide_value, text)
         text = shapes.TOKENS.sub(SECRET, text)
         text = shapes.BASE64.sub(lambda match: SECRET if shapes.is_random(match[0]) else match[0], text)
-        text = _EMAIL.sub(USER, text)
-        return self._people(text)
+        if not self._hides_people:
+            return text
+        return self._people(_EMAIL.sub(USER, text))
 
     def words(self, words: Sequence[str]) -> tuple[str, ...]:
         """A command line, word by word: what follows ``--password`` goes, whatever it looks like."""

@@ -10,7 +10,7 @@ froze, which ends in a proven set whatever the outcomes are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class Groups(Bisector[Changes]):
         changes: Sequence[str],
         *,
         together: Iterable[Collection[str]] = (),
+        needs: Mapping[str, Collection[str]] | None = None,
         cost_s: Callable[[Changes], float] = free,
         signature: str | None = None,
         threshold: float = THRESHOLD,
@@ -62,6 +63,8 @@ class Groups(Bisector[Changes]):
         """
         :param changes: different names; with none of them the good end, with all the bad end.
         :param together: changes that can only be made together; overlapping ones are joined.
+        :param needs: of some changes, all those without which they can't be made: no candidate tells a culprit from
+            the same with what it needs, so that the latter is none.
         :param cost_s: what a run of a candidate takes, in seconds, above 0.
         :raises ValueError: there is no change, one is there twice, or ``together`` names another.
         """
@@ -69,6 +72,11 @@ class Groups(Bisector[Changes]):
         self.units = units_of(changes, together)
         self._cost_s = cost_s
         self._unit = {name: at for at, unit in enumerate(self.units) for name in unit}
+        self._needs: dict[int, frozenset[int]] = {}
+        for name, others in (needs or {}).items():
+            at = self._unit[name]
+            units = {self._unit[other] for other in others} - {at}
+            self._needs[at] = self._needs.get(at, frozenset()) | units
         self._weighed: dict[Changes, float] | None = None
         super().__init__(signature=signature, threshold=threshold)
         self._restart()
@@ -262,7 +270,7 @@ class Groups(Bisector[Changes]):
 
     def _restart(self) -> None:
         self._descent: Asking[Changes, tuple[int, ...]] | None = None
-        self._sets = SetBeliefs(len(self.units))
+        self._sets = SetBeliefs(len(self.units), self._needs)
         self._weighed = None
 
     def _absorb(self, candidate: Changes, frozen: bool) -> None:

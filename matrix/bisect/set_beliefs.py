@@ -8,7 +8,7 @@ few units, any set of them; of more, the prefix of some order of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -33,11 +33,13 @@ _WEIGHED = 0.95
 class SetBeliefs:
     """A posterior over "no culprit" and all small sets, listed anew whenever a smaller candidate froze."""
 
-    def __init__(self, units: int) -> None:
+    def __init__(self, units: int, needs: Mapping[int, Units] | None = None) -> None:
         """
         :param units: how many there are; a set is of their numbers.
+        :param needs: of some units, all those without which they can't be made.
         """
         self._units = units
+        self._needs = needs or {}
         self.tallies: dict[Units, tuple[int, int]] = {}
         """Of each candidate how many runs froze, and how many passed."""
         self.frozen: Units = frozenset(range(units))
@@ -87,7 +89,13 @@ class SetBeliefs:
 
         :param seed: of the orders that are tried.
         """
-        return self._every() if self._units <= _FEW else self._prefixes(seed)
+        found = self._every() if self._units <= _FEW else self._prefixes(seed)
+        if not self._needs:
+            return found
+        return self.information(list(dict.fromkeys(self._with_needed(made) for made in found)))
+
+    def _with_needed(self, made: Units) -> Units:
+        return made.union(*(self._needs.get(unit, ()) for unit in made))
 
     def _every(self) -> dict[Units, float]:
         units = range(self._units)
@@ -113,7 +121,7 @@ class SetBeliefs:
         return found
 
     def _list_anew(self) -> None:
-        self._culprits = Culprits(self._units, self.frozen)
+        self._culprits = Culprits(self._units, self.frozen, self._needs)
         self._contains: dict[Units, Flags] = {}
         self._beliefs = Beliefs(self._culprits.prior)
         for made, (freezes, passes) in self.tallies.items():

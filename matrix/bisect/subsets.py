@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -29,16 +29,22 @@ class Culprits:
     More, and larger, sets are listed of the changes in the latter, so that the list suits what is still open.
     """
 
-    def __init__(self, changes: int, frozen: Collection[int]) -> None:
+    def __init__(
+        self, changes: int, frozen: Collection[int], needs: Mapping[int, Collection[int]] | None = None
+    ) -> None:
         """
         :param changes: how many there are; a set is of their numbers.
         :param frozen: changes that together are known, or said, to freeze.
+        :param needs: of some changes, those without which they can't be made. A set that has both is left out: no
+            candidate tells it from the set without what is needed.
         """
         self._changes = changes
         inner = sorted(frozen)
         large, larger = _largest(changes), _largest(len(inner))
         groups = [_sets(changes, size) for size in range(1, large + 1)]
         groups += [np.array(inner)[_sets(len(inner), size)] for size in range(large + 1, larger + 1)]
+        if needs:
+            groups = [_without_needed(sets, changes, needs) for sets in groups]
         width = len(groups)
         rows = [np.full((1, width), changes)]
         prior = [np.array([NO_CULPRIT])]
@@ -91,6 +97,17 @@ class Culprits:
         guilt = np.bincount(self._members.ravel(), weights, minlength=self._changes + 1)[: self._changes]
         guilt[self._whole] += probabilities[counted:].sum()
         return np.asarray(guilt)
+
+
+def _without_needed(sets: NDArray[np.int64], changes: int, needs: Mapping[int, Collection[int]]) -> NDArray[np.int64]:
+    """Those in which no change needs another of the set; shape (sets, size)."""
+    needed = np.zeros((changes, changes), dtype=np.bool_)
+    for change, others in needs.items():
+        needed[change, list(others)] = True
+    either = needed | needed.T
+    pairs = itertools.combinations(range(sets.shape[1]), 2)
+    has_both = [either[sets[:, one], sets[:, other]] for one, other in pairs]
+    return sets[~np.logical_or.reduce(has_both)] if has_both else sets
 
 
 @lru_cache(maxsize=64)

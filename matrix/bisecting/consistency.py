@@ -93,10 +93,34 @@ class Consistency:
             why.append(first)
         return frozenset(grown), tuple(why)
 
+    def opened(self, made: Iterable[str]) -> tuple[frozenset[str], tuple[Broken, ...]]:
+        """
+        What can be made of these changes without any other, and why the rest can't.
+
+        :param made: names of changes.
+        """
+        shrunk, why = set(made), []
+        while broken := self._new(shrunk):
+            first = broken[0]
+            # With no change made it is the good end.
+            dropped = next(
+                self._by_package[package]
+                for package in (first.package, first.needs)
+                if package in self._by_package and self._by_package[package] in shrunk
+            )
+            shrunk.remove(dropped)
+            why.append(first)
+        return frozenset(shrunk), tuple(why)
+
+    @cached_property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """Of each change itself and all those without which it can't be made."""
+        return {name: self.closed([name])[0] for name in self.mixer.changes}
+
     @cached_property
     def together(self) -> tuple[tuple[str, ...], ...]:
         """Changes none of which can be made without the others of its group; groups of one are left out."""
-        closures = {name: self.closed([name])[0] for name in self.mixer.changes}
+        closures = self.needs
         groups: list[tuple[str, ...]] = []
         grouped: set[str] = set()
         for name, closure in closures.items():

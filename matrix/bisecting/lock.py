@@ -81,11 +81,16 @@ class LockSpace:
         return _BUILT if self.provide.is_built(self._versions(candidate)) else _UNBUILT
 
     def instead(self, candidate: Changes) -> tuple[Changes | None, str]:
-        """See :class:`Space`: with what the changes can't be made without."""
-        grown, why = self.consistency.closed(candidate)
-        if grown == frozenset(candidate):
+        """
+        See :class:`Space`: with what the changes can't be made without; where that is all of them, which tells
+        nothing, without those that need what is left out.
+        """
+        made, why = self.consistency.closed(candidate)
+        if len(made) == len(self.mixer.changes) > len(candidate):
+            made, why = self.consistency.opened(candidate)
+        if made == frozenset(candidate):
             return candidate, ""
-        return tuple(name for name in self.mixer.changes if name in grown), "; ".join(map(str, why))
+        return tuple(name for name in self.mixer.changes if name in made), "; ".join(map(str, why))
 
     def attempt(self, candidate: Changes, place: Place) -> Run[Changes]:
         """See :class:`Space`."""

@@ -58,7 +58,7 @@ def search_lock(locks: LockPair, call: Call) -> Result:
         for group in together:
             view.note(f"inseparable: {', '.join(group)}")
         space = LockSpace(mixer, locks.python, call.subject, provider, consistency, locks.torch_backend)
-        bisector = Groups(tuple(mixer.changes), together=together, cost_s=space.cost_s)
+        bisector = Groups(tuple(mixer.changes), together=together, needs=consistency.needs, cost_s=space.cost_s)
         call.take_over(space, session, view)
         finished = call.search(bisector, space, session, view)
         shown = tried_pairs(bisector, space)
@@ -98,12 +98,14 @@ def tried_pairs(bisector: Groups, space: LockSpace) -> tuple[Pair, ...]:
     for pair in bisector.pairs:
         sides = []
         for side in (changes_of(pair.good), changes_of(pair.bad)):
-            instead = space.instead(side)[0] if not any(bisector.runs(side)) else side
-            sides.append(side if instead is None else instead)
+            nearest = space.instead(side)[0] if not any(bisector.runs(side)) else side
+            sides.append(side if nearest is None else nearest)
         good, bad = sides
         runs = (*bisector.runs(good), *bisector.runs(bad))
         if good != bad and runs[1] and runs[2]:
-            words = pair.shows if sides == [pair.good, pair.bad] else f"{pair.shows}, with what it requires"
+            less = len(good) < len(changes_of(pair.good)) or len(bad) < len(changes_of(pair.bad))
+            instead = "without what requires it" if less else "with what it requires"
+            words = pair.shows if sides == [pair.good, pair.bad] else f"{pair.shows}, tried {instead}"
             found.setdefault((good, bad), Pair(words, good, bad, *runs))
     return tuple(found.values())
 

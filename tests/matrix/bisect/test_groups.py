@@ -84,6 +84,25 @@ def test_no_culprit_where_all_fare_alike(rate: float, least: int) -> None:
     assert right >= least
 
 
+def test_what_a_culprit_needs_is_not_said_to_be_guilty_too() -> None:
+    required = {NAMES[0]: NAMES[1:3], NAMES[4]: NAMES[5:6]}
+
+    def can_be_made(candidate: Changes) -> bool:
+        return all(set(needed) <= set(candidate) for name, needed in required.items() if name in candidate)
+
+    culprits: list[Changes] = [(NAMES[0],), (NAMES[3],), (NAMES[4], NAMES[6])]
+    for culprit in culprits:
+        groups = Groups(NAMES, needs=required)
+        runs = run(
+            groups,
+            needs(*culprit),
+            outcome=lambda candidate: None if can_be_made(candidate) else Outcome.UNRESOLVED,
+        )
+        assert groups.conclusion is not None
+        assert groups.conclusion.culprit == culprit
+        assert runs < 40
+
+
 def test_changes_that_undo_each_other_end_in_a_set_that_freezes_and_no_less_does() -> None:
     def freezes(candidate: Changes) -> float:
         return float(len({"package0", "package3", "package5"} & set(candidate)) % 2)

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from rich.console import Console
@@ -122,6 +122,7 @@ def test_what_is_no_lock_is_refused_with_file_and_place(tmp_path: Path, name: st
     assert says in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 2000), st.text(max_size=3))
 def test_a_damaged_lock_is_read_or_refused_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, name: str, at: int, put: str
@@ -147,6 +148,14 @@ def test_what_a_change_requires_is_made_with_it_and_the_reason_is_told() -> None
     found, why = _consistency(("a", "2", "b>=2")).closed(["a 1 -> 2"])
     assert found == {"a 1 -> 2", "b 1 -> 2"}
     assert [str(each) for each in why] == ["a requires b>=2"]
+
+
+def test_what_can_be_made_without_a_change_leaves_out_what_requires_it() -> None:
+    consistency = _consistency(("a", "2", "b>=2"), ("c", "2", "a>=2"))
+    found, why = consistency.opened(["a 1 -> 2", "c 1 -> 2", "d 1 added"])
+    assert found == {"d 1 added"}
+    assert [str(each) for each in why] == ["a requires b>=2", "c requires a>=2"]
+    assert consistency.opened(["b 1 -> 2", "d 1 added"])[0] == {"b 1 -> 2", "d 1 added"}
 
 
 def test_changes_that_require_each_other_are_inseparable() -> None:

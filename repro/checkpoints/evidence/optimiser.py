@@ -65,16 +65,21 @@ def _loaded_with_others(case: Case, found: Mapping[str, Optimiser], arithmetic: 
     """Settings that explain all counts, of the whole training or, if it began anew then, of the last call."""
     taken = {name: item.taken for name, item in found.items()}
     stretches = [case.whole, case.last_call] if case.started else [case.whole]
-    other = next((other for each in stretches if (other := throughout(case, each, taken, case.updates))), None)
-    if other is None:
-        return None
-    return Observed(
-        "other-settings-throughout",
-        f"{arithmetic}. All counts would fit to the last step if it was trained with {other}, then loaded with the "
-        "present settings and saved again: the file does not say",
-        Verdict.CANNOT_TELL,
-        shown=shown,
-    )
+    for stretch in stretches:
+        other = throughout(case, stretch, taken, case.updates)
+        if other is None:
+            continue
+        which = f"it was trained with {other},"
+        if stretch.begin:
+            which = f"those before {stretch.begin:,} were another model's, it was trained since then with {other},"
+        return Observed(
+            "other-settings-throughout",
+            f"{arithmetic}. All counts would fit to the last step if {which} then loaded with the present settings and "
+            "saved again: the file does not say",
+            Verdict.CANNOT_TELL,
+            shown=max(shown, stretch.steps) if stretch.begin else shown,
+        )
+    return None
 
 
 def _before_last_call(case: Case, item: Optimiser, arithmetic: str, shown: int) -> Observed | None:

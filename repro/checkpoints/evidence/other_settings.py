@@ -19,12 +19,18 @@ _ENVIRONMENTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64)
 _EPOCHS = range(1, 21)
 _STARTS = (0, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 _USUAL = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 50, 64, 100, 128, 256)
+_CHOSEN = sorted(
+    {number * 10**zeros for number in range(1, 100) for zeros in range(6)}
+    | {number << twos for number in (1, 3, 5) for twos in range(17)},
+    key=lambda number: (len(str(number).rstrip("0")), number),
+)
+"""Numbers as people choose them, round ones first."""
 _MINIBATCHES = 513
 _LISTED = {
     "n_epochs": _EPOCHS,
     "n_critic_updates": _EPOCHS,
     "gradient_steps": (*_USUAL, -1),
-    "learning_starts": (0, *(number * 10**zeros for zeros in range(6) for number in range(1, 100))),  # as people choose
+    "learning_starts": (0, *_CHOSEN),
     "policy_delay": range(1, 9),
 }
 _CLOSELY = 0.75
@@ -83,11 +89,13 @@ def throughout(case: Case, stretch: Stretch, taken: Mapping[str, int], updates: 
     :param updates: what ``_n_updates`` counts in it; None if unknown.
     :return: the end of a sentence; None if nothing does.
     """
-    if not any(taken.values()) or case.checkpoint.data.number("target_kl") is not None:
-        return None  # with target_kl hardly any count is too low
+    data = case.checkpoint.data
+    if not any(taken.values()) or ("n_epochs" in data and data.number("target_kl") is not None):
+        return None  # with target_kl hardly any count of PPO's is too low
     stretch = dataclasses.replace(stretch, whole=True)
     for settings in _settings(case):
-        if 0 < stretch.begin < settings.get("learning_starts", 0) or stretch.steps % settings.get("n_steps", 1):
+        rollout = settings.get("n_steps", 0) * case.settings.n_envs
+        if 0 < stretch.begin < settings.get("learning_starts", 0) or (rollout and stretch.steps % rollout):
             continue
         work = case.work(stretch, settings)
         if work is None:
@@ -122,17 +130,13 @@ def _values(case: Case) -> Iterator[tuple[str, list[int]]]:
     if "train_freq" in case.checkpoint.data:
         yield "train_freq", list(_USUAL)
     elif n_steps:
-        yield "n_steps", _scaled(n_steps)
+        yield "n_steps", _CHOSEN
         rollout = n_steps * settings.n_envs
         if settings.get("batch_size"):
             # Of those that make so many minibatches the smallest, as 64 makes 32 of 2048.
             yield "batch_size", [-(-rollout // minibatches) for minibatches in range(1, _MINIBATCHES)]
     if records.environments(case.checkpoint.data) is None:
         yield "n_envs", list(_ENVIRONMENTS)
-
-
-def _scaled(value: int) -> list[int]:
-    return [value * times for times in _USUAL] + [value // times for times in _USUAL if not value % times]
 
 
 def _exactly(work: Work, taken: Mapping[str, int], updates: int | None, *, to_the_end: bool) -> bool:

@@ -147,7 +147,7 @@ def honest(kind: Kind, folder: Path, *, few: bool = False) -> Iterator[Made]:
     """
     Checkpoints that are what they claim to be.
 
-    :param few: only the plain one, one that went on and one that was adapted.
+    :param few: only the plain one, one that went on, adapted ones and those that were only loaded.
     """
     with quiet():
         yield from _honest(kind, folder, few)
@@ -167,6 +167,8 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     continued = folder / f"{kind.name}-continued.zip"
     yield Made(f"{kind.name} continued against its base", continued, first.path, TRAINED)
     yield from _adapted(kind, base, first.path, saved)
+    if kind.algorithm is not ARS:  # has no optimiser that would count
+        yield from _loaded_with_others(kind, first.path, saved)
     if few:
         return
     yield saved(kind.algorithm.load(first.path, env=base.env).learn(100), "learnt-again")
@@ -188,7 +190,6 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     wider = kind.algorithm.load(first.path, env=more_envs)
     yield saved(wider.learn(200, reset_num_timesteps=False), "went-on-in-three-envs", ("trained", "cannot tell"))
     yield saved(kind.model(policy_kwargs={"optimizer_class": torch.optim.SGD}).learn(STEPS), "sgd")
-    yield from _loaded_with_others(kind, first.path, saved)
     yield saved(kind.model(learning_rate=lambda progress: 1e-3 * progress).learn(STEPS), "schedule")
     linear = LinearSchedule(1e-3, 1e-5, 1.0)
     yield saved(kind.model(learning_rate=linear).learn(STEPS), "linear-schedule")

@@ -13,6 +13,7 @@ from probes.observer import Observations
 from probes.progress import Progress, top_phase
 from probes.tracebacks import first_line
 from probes.verdicts import Verdict
+from probes.waited_for import waited_for
 
 
 def diagnose(
@@ -232,11 +233,17 @@ def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:
     if verdict is Verdict.SPIN and "naps-in-a-loop" in details:
         return f"spinning: {it} sleeps and starts over again and again without a single event of progress"
     return {
-        Verdict.DEADLOCK: f"deadlocked: {it} waits on a lock that nobody releases",
+        Verdict.DEADLOCK: f"deadlocked: {it} waits {_waited_for(details)}",
         Verdict.BLOCKED: f"blocked: {it} waits on something outside itself",
         Verdict.SPIN: f"spinning: {it} burns CPU without a single event of progress",
         Verdict.EXIT_HANG: "trained to the end, but the process does not exit",
     }[verdict]
+
+
+def _waited_for(details: dict[str, dict[str, object]]) -> str:
+    stack = next((details[kind] for kind in ("stack-still", "stack-in-place") if kind in details), {})
+    frames = stack.get("frames")
+    return waited_for(frames if isinstance(frames, list) else ())
 
 
 def _first_line(items: Sequence[Evidence]) -> str | None:

@@ -47,7 +47,7 @@ _DO: Mapping[Verdict, str] = {
     Verdict.SLOW_PHASE: "Wait: it goes on by itself. If that takes too long, look at {place}.",
     Verdict.SLOWDOWN: "Stop it before it gets slower still, and look for what grows in {place}.",
     Verdict.SPIN: f"{_STOP} Look at the loop in {{place}}.",
-    Verdict.DEADLOCK: f"{_STOP} Look at what {{place}} waits for, and who holds it.",
+    Verdict.DEADLOCK: f"{_STOP} Look at what {{place}} waits for, and why nobody gives it.",
     Verdict.BLOCKED: "See to what is at the other end of {place}: it goes on only when that answers.",
     Verdict.CRASH: (
         "Start it again from your last checkpoint; `freezelab run --heap-check` narrows down what broke in {place}."

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from repro.checkpoints import ledger as ledger_module
-from repro.checkpoints import pickles
 from repro.checkpoints.algorithms import of
 from repro.checkpoints.case import Case, Observed, Verdict, settings_of
 from repro.checkpoints.checkpoint import Checkpoint, loaded
+from repro.checkpoints.dangers import carries_code, dangerous_imports
 from repro.checkpoints.data import Embedded
 from repro.checkpoints.errors import CheckpointError
 from repro.checkpoints.evidence import observe
@@ -188,8 +188,8 @@ def _embedded(item: Embedded) -> dict[str, Any]:
         "bytes": item.size,
         "imports": names[:_GLOBALS_SHOWN],
         "more_imports": max(0, len(names) - _GLOBALS_SHOWN),
-        "dangerous": [str(name) for name in pickles.dangers(item.pickled)] if item.pickled else [],
-        "carries_code": pickles.carries_code(item.pickled) if item.pickled else None,
+        "dangerous": [str(name) for name in dangerous_imports(item.pickled)] if item.pickled else [],
+        "carries_code": carries_code(item.pickled) if item.pickled else None,
         "problem": item.problem,
     }
 

@@ -8,8 +8,8 @@ from enum import Enum
 
 import numpy as np
 
-from repro.checkpoints import pickles
 from repro.checkpoints.checkpoint import Checkpoint
+from repro.checkpoints.dangers import dangerous_imports
 from repro.checkpoints.tensors import Tensor
 
 EXPLODED = 1e8
@@ -47,13 +47,13 @@ def _dangers(checkpoint: Checkpoint) -> Iterator[Finding]:
     found = [(item.name, item.pickled) for item in checkpoint.data.pickled()]
     found += [(member, file.pickled) for member, file in checkpoint.pickled.items()]
     for where, pickled in found:
-        names = [str(name) for name in pickles.dangers(pickled)] if pickled else []
+        names = [str(name) for name in dangerous_imports(pickled)] if pickled else []
         if names:
             what = ", ".join(names[:_SHOWN])
             says = f"loading it would import {what}: don't load this file; nothing of it was executed here"
             yield Finding(Level.DANGER, where, says)
     for member, file in checkpoint.pickled.items():
-        if file.opaque and not any(pickles.dangers(file.pickled)):
+        if file.opaque and not any(dangerous_imports(file.pickled)):
             what = ", ".join(file.opaque[:_SHOWN])
             yield Finding(Level.WARNING, member, f"holds {what}, which torch.load refuses with weights_only=True")
 

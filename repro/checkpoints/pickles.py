@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -294,29 +294,3 @@ _ARGUMENTS = {
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
-
-# What reads, writes, starts or connects when it is called, or runs text as code.
-_DANGEROUS_MODULES = {
-    *("os", "posix", "nt", "subprocess", "pty", "shutil", "socket", "ctypes", "importlib", "runpy", "code", "marshal"),
-    *("sys", "webbrowser", "pickle", "_pickle", "imp", "urllib", "http", "ftplib", "smtplib", "asyncio", "pip", "pdb"),
-    *("timeit", "commands", "tempfile", "torch.hub", "multiprocessing", "signal"),
-}
-_DANGEROUS_NAMES = {
-    *("eval", "exec", "execfile", "compile", "open", "__import__", "input", "breakpoint", "system", "popen", "unlink"),
-    *("import_module", "runstring", "write_text", "write_bytes", "rmdir", "rename", "chmod", "fromfile", "tofile"),
-}
-
-
-def dangers(pickled: Pickled) -> Iterator[Global]:
-    """What it would import that no value of a checkpoint needs, and that can do harm."""
-    for found in pickled.globals:
-        parts = found.module.split(".")
-        heads = {".".join(parts[:size]) for size in range(1, len(parts) + 1)}
-        words = found.name.split(".")
-        if heads & _DANGEROUS_MODULES or set(words) & _DANGEROUS_NAMES or set(words[:-1]) & _DANGEROUS_MODULES:
-            yield found
-
-
-def carries_code(pickled: Pickled) -> bool:
-    """Whether a function or a class is in it by its code, as cloudpickle has those of a script and all lambdas."""
-    return any(found.module.split(".")[0] == "cloudpickle" for found in pickled.globals)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from repro.checkpoints import pickles
 from repro.checkpoints.audit import audit
 from repro.checkpoints.case import Verdict
+from repro.checkpoints.dangers import dangerous_imports
 from repro.checkpoints.errors import CheckpointError, UnreadableError
 from tests.repro.checkpoints.conftest import Rewrite, members_of
 
@@ -78,7 +79,7 @@ def test_pickles_that_would_touch_a_file_are_told_and_not_run(rewrite: Rewrite, 
 )
 def test_what_can_do_harm_is_recognised_by_its_name(words: bytes) -> None:
     found = pickles.read(words + b"(S'1'\ntR.")
-    assert [str(name) for name in pickles.dangers(found)]
+    assert [str(name) for name in dangerous_imports(found)]
     assert found.called == found.globals
 
 

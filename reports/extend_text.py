@@ -85,7 +85,7 @@ class Live(Telling):
         after = f"; trying again with {next_remedy.id}" if next_remedy else ""
         self._say(
             f"piece {attempt.number:<4} attempt {attempt.attempt} failed after {wording.seconds(attempt.wall_s)}: "
-            f"{plain.line(attempt.diagnosis.summary)}{after}"
+            f"{plain.line(attempt.diagnosis.summary).removesuffix('.')}{after}"
         )
 
     def proven(self, proof: Proof, *, kept: bool) -> None:

@@ -26,7 +26,8 @@ def add(commands: Commands) -> None:
         help="say whether a checkpoint was trained as it claims",
         description="Holds a model's count of steps against what training leaves behind: the optimiser's own counts, "
         "progress, schedules, episodes and, with --against, the weights it came from. Nothing in the file is executed: "
-        "its pickles are looked at and never loaded. For models of stable-baselines3 and sb3-contrib.",
+        "its pickles are looked at and never loaded. For models of stable-baselines3 and sb3-contrib. What fits "
+        "together passes: who changes every count in step is found by --against, or by the ledger of freezelab extend.",
         epilog="examples:\n"
         "  freezelab audit model_300k.zip\n"
         "  freezelab audit model_300k.zip --against model_201k.zip\n"

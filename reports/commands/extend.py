@@ -38,7 +38,9 @@ environment can be pickled with its state; environments in worker processes, and
 a new episode with each piece, which is told. What an environment keeps outside of itself is not seen, and a GPU
 repeats itself only as far as its kernels do.
 
-A piece that is merely slow goes on; a remedy of the cause is measured once, on a tenth of a piece, and proposed.
+The process of the next piece is started while the last fifth of a piece is trained; until its turn it has
+imported torch, and nothing of yours. A piece that is merely slow goes on; a remedy of the cause is measured
+once, on a tenth of a piece, and proposed.
 
 BASE.zip is read and never written to. It is loaded as stable-baselines3 does, which runs what is in it: a file
 in which freezelab audit finds something dangerous is refused.

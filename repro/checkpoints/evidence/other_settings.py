@@ -25,7 +25,7 @@ _CHOSEN = sorted(
     key=lambda number: (len(str(number).rstrip("0")), number),
 )
 """Numbers as people choose them, round ones first."""
-_MINIBATCHES = 513
+_POWERS = [1 << twos for twos in range(17)]
 _LISTED = {
     "n_epochs": _EPOCHS,
     "n_critic_updates": _EPOCHS,
@@ -131,10 +131,8 @@ def _values(case: Case) -> Iterator[tuple[str, list[int]]]:
         yield "train_freq", list(_USUAL)
     elif n_steps:
         yield "n_steps", _CHOSEN
-        rollout = n_steps * settings.n_envs
         if settings.get("batch_size"):
-            # Of those that make so many minibatches the smallest, as 64 makes 32 of 2048.
-            yield "batch_size", [-(-rollout // minibatches) for minibatches in range(1, _MINIBATCHES)]
+            yield "batch_size", [*_POWERS, *(number for number in _CHOSEN if number not in _POWERS)]
     if records.environments(case.checkpoint.data) is None:
         yield "n_envs", list(_ENVIRONMENTS)
 

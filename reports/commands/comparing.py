@@ -84,7 +84,7 @@ def _as_baseline(folder: Path) -> tuple[Baseline, dict[str, Path]]:
     """How it ended, and where its runs lie, by their labels."""
     if stored.kind_of(folder) == "run":
         diagnosis = stored.run(folder)
-        ended = trials.ending(observed(diagnosis), diagnosis)
+        ended = trials.ending(observed(diagnosis), diagnosis, folder=folder)
         packages = {"": facts.packages_of(diagnosis)}
         return Baseline("run", {RUN: ended}, packages, facts.machine_of(diagnosis)), {RUN: folder}
     analysis = stored.sweep(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,8 +121,10 @@ class _Reader:
         for key in ("signature", "cause", "cell"):
             if fields.get(key) is not None and not isinstance(fields[key], str):
                 raise self._wrong(f"{at}.{key}", fields[key], "must be a text or null")
-        update = fields.get("update")
-        return Ending(**{**fields, "update": None if update is None else self._times(f"{at}.update", update)})
+        for key in ("update", "update_cpu"):
+            if fields.get(key) is not None:
+                fields[key] = self._times(f"{at}.{key}", fields[key])
+        return Ending(**fields)
 
     def _times(self, at: str, value: Any) -> Times:
         fields = self._fields(at, value, Times)
@@ -132,7 +135,11 @@ class _Reader:
         times = fields.get("times")
         if not isinstance(times, int) or isinstance(times, bool) or times < 1:
             raise self._wrong(f"{at}.times", times, "must be a whole number, 1 or more")
-        return Times(**fields)
+        values = fields.get("values", [])
+        listed = values if isinstance(values, list) else [None]
+        if not all(isinstance(one, (int, float)) and 0 <= one < math.inf for one in listed):
+            raise self._wrong(f"{at}.values", values, "must be a list of seconds, 0 or more")
+        return Times(**{**fields, "values": tuple(values)})
 
     def _fields(self, at: str, value: Any, kind: type[Any]) -> dict[str, Any]:
         fields = self._object(at, value)

@@ -52,6 +52,11 @@ class RunComparison:
         return Ratio.of(*self.updates)
 
     @property
+    def cpu_ratio(self) -> Ratio | None:
+        """Of the processor time of an update."""
+        return Ratio.of(*(ending.update_cpu for ending in self.endings))
+
+    @property
     def rollout_ratio(self) -> Ratio | None:
         return Ratio.of(*self.rollouts)
 
@@ -68,7 +73,7 @@ def compare_runs(before: Path, after: Path) -> RunComparison:
     return RunComparison(
         first,
         second,
-        (ending(observed(first), first), ending(observed(second), second)),
+        (ending(observed(first), first, folder=before), ending(observed(second), second, folder=after)),
         (Times.of_rollouts(first), Times.of_rollouts(second)),
         (Times.of_updates(first), Times.of_updates(second)),
         tuple(_phases(first, second)),

@@ -11,7 +11,7 @@ from reports import plain, wording
 from reports.comparing.facts import Change
 from reports.comparing.runs import PhaseChange, RunComparison
 from reports.comparing.times import Ratio, Times
-from reports.comparing.trials import Ending, TrialChange, TrialChanges
+from reports.comparing.trials import ELAPSED, PROCESSOR, Ending, TrialChange, TrialChanges
 
 _MAX_ROWS = 20
 _MAX_NAMES = 8
@@ -121,6 +121,7 @@ def _lines_of_runs(found: RunComparison) -> Iterator[str]:
     yield f"observed  {_both(wording.seconds(one.timing.observed_s), wording.seconds(two.timing.observed_s))}"
     yield from _pace("rollout", found.rollouts, found.rollout_ratio)
     yield from _pace("update", found.updates, found.update_ratio)
+    yield from _clocks(found)
     if found.rollouts_alike is not None:
         yield f"contents  the same in all {wording.count(found.rollouts_alike, 'rollout')} that both looked at"
     else:
@@ -141,6 +142,21 @@ def _pace(name: str, times: tuple[Times | None, Times | None], ratio: Ratio | No
         return
     told = [_times(item) for item in times]
     yield f"{name:9} {told[0]} → {told[1]}{'' if ratio is None else ': ' + _ratio(ratio, times)}"
+
+
+def _clocks(found: RunComparison) -> Iterator[str]:
+    """What the processor's clock says of the updates, and which of both was believed."""
+    one, two = (ending.update_cpu for ending in found.endings)
+    if one is None or two is None:
+        return
+    yield from _pace("  in CPU", (one, two), found.cpu_ratio)
+    pace = found.endings[1].pace_against(found.endings[0])
+    cpu = found.cpu_ratio
+    if pace is not None and pace.clock == PROCESSOR:
+        told = f"by {PROCESSOR} an update takes × {pace.ratio:.2f}"
+        yield f"          {told}: on a busy machine the clock alone could not tell"
+    elif pace is not None and cpu is not None and cpu.is_noise:
+        yield f"          by {ELAPSED} alone: it waited, for a core or for something else, and computed no more"
 
 
 def _times(times: Times | None) -> str:
@@ -225,8 +241,12 @@ def _lines_of_trials(found: TrialChanges) -> Iterator[str]:
 def _trial(item: TrialChange) -> str:
     label = plain.line(item.label)
     if item.ratio is not None and item.before is not None and item.after is not None:
-        times = f"{_times(item.before.update)} → {_times(item.after.update)}"
-        return f"{label}: an update takes {times}: × {item.ratio:.2f}"
+        by_cpu = item.pace is not None and item.pace.clock == PROCESSOR
+        one, two = (
+            (item.before.update_cpu, item.after.update_cpu) if by_cpu else (item.before.update, item.after.update)
+        )
+        clock = f", by {PROCESSOR}" if by_cpu else ""
+        return f"{label}: an update takes {_times(one)} → {_times(two)}: × {item.ratio:.2f}{clock}"
     return f"{label}: {_ending(item.before)} → {_ending(item.after)}"
 
 

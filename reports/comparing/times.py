@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probes.diagnosis import Diagnosis
 
@@ -17,6 +17,10 @@ Times the interquartile range over the root of the number: half the width of the
 that two medians whose intervals are apart differ at about the 5 % level (McGill, Tukey and Larsen: Variations of Box
 Plots, The American Statistician 32, 1978).
 """
+_Z = 1.96
+"""Of the normal distribution, for an interval of 95 %."""
+_KEPT = 60
+"""So many durations of a run are kept, evenly from first to last."""
 _WARM_UP = 1
 """The first update allocates memory and chooses kernels; it is left out where three or more are known."""
 
@@ -30,6 +34,8 @@ class Times:
     high_s: float
     """The quartiles: half of them lie between."""
     times: int
+    values: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    """Each duration, or an even choice of them; empty where only the figures above are known."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Times | None:
@@ -37,9 +43,11 @@ class Times:
         if not values:
             return None
         if len(values) == 1:
-            return cls(values[0], values[0], values[0], 1)
+            return cls(values[0], values[0], values[0], 1, (values[0],))
         low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-        return cls(median, low, high, len(values))
+        step = max(1.0, len(values) / _KEPT)
+        kept = tuple(values[int(place * step)] for place in range(min(len(values), _KEPT)))
+        return cls(median, low, high, len(values), kept)
 
     @classmethod
     def of_mean(cls, phase: Mapping[str, float] | None) -> Times | None:
@@ -52,12 +60,12 @@ class Times:
     @classmethod
     def of_rollouts(cls, diagnosis: Diagnosis) -> Times | None:
         """Of those that ended, without the first."""
-        return cls.of(_column(diagnosis, "collect_s"))
+        return cls.of([seconds for _, seconds in _column(diagnosis, "collect_s")])
 
     @classmethod
     def of_updates(cls, diagnosis: Diagnosis) -> Times | None:
         """Of those that ended, without the first."""
-        return cls.of(_column(diagnosis, "train_s"))
+        return cls.of([seconds for _, seconds in of_updates(diagnosis)])
 
     @property
     def interval_s(self) -> tuple[float, float]:
@@ -68,20 +76,36 @@ class Times:
 
 @dataclass(frozen=True)
 class Ratio:
-    """After over before, of the medians."""
+    """After over before."""
 
     value: float
     low: float
     high: float
-    """What their intervals allow at the most; infinite if before may be nothing."""
+    """An interval of about 95 %, as far as so few durations allow one; infinite if before may be nothing."""
 
     @classmethod
     def of(cls, before: Times | None, after: Times | None) -> Ratio | None:
-        """None if one of them is unknown, or took no time."""
+        """
+        None if one of them is unknown, or took no time.
+
+        By ranks, where each duration is known: the median of all ratios of one after to one before, and the interval
+        that goes with the Mann-Whitney test (Hodges and Lehmann 1963; Hollander and Wolfe, Nonparametric Statistical
+        Methods, 4.3), so that a hiccup of a busy machine is one value of many. Else by the medians' intervals.
+        """
         if before is None or after is None or min(before.median_s, after.median_s) <= 0:
             return None
+        if before.values and after.values and min(before.values) > 0:
+            return cls._by_ranks(before.values, after.values)
         (low, high), (least, most) = before.interval_s, after.interval_s
         return cls(after.median_s / before.median_s, max(0.0, least) / high, most / low if low > 0 else math.inf)
+
+    @classmethod
+    def _by_ranks(cls, before: Sequence[float], after: Sequence[float]) -> Ratio:
+        ratios = sorted(late / early for late in after for early in before)
+        n, m = len(before), len(after)
+        # Of few durations even the whole range is less than 95 %; that they do not overlap is all that can be asked.
+        outside = max(0, math.floor(n * m / 2 - _Z * math.sqrt(n * m * (n + m + 1) / 12)))
+        return cls(statistics.median(ratios), ratios[outside], ratios[-1 - outside])
 
     @property
     def is_noise(self) -> bool:
@@ -89,6 +113,11 @@ class Ratio:
         return self.low <= 1 <= self.high
 
 
-def _column(diagnosis: Diagnosis, name: str) -> list[float]:
-    values = [item[name] for item in diagnosis.timing.iterations if item.get(name) is not None]
-    return values[_WARM_UP:] if len(values) > 2 * _WARM_UP else values
+def of_updates(diagnosis: Diagnosis) -> list[tuple[int | None, float]]:
+    """Step and duration of each update that ended, without the first."""
+    return _column(diagnosis, "train_s")
+
+
+def _column(diagnosis: Diagnosis, name: str) -> list[tuple[int | None, float]]:
+    rows = [(item.get("step"), item[name]) for item in diagnosis.timing.iterations if item.get(name) is not None]
+    return rows[_WARM_UP:] if len(rows) > 2 * _WARM_UP else rows

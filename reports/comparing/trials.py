@@ -13,14 +13,24 @@ from matrix.analysis.analysis import Analysis, Result
 from matrix.results.observation import Observation, Outcome
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.verdicts import Verdict
+from reports.comparing.processor import of_updates_cpu
 from reports.comparing.times import LEAST_LOST_S, Ratio, Times
 
 SURELY = 1.3
 """Times as long: what is called slower, or faster the other way round, unless another factor is asked for."""
 RUN = "run"
 """What a single run is called among the trials of a sweep."""
+ELAPSED, PROCESSOR = "elapsed time", "processor time"
 _UPDATE = "train"
 _STACK = re.compile(r" · stack [0-9a-f]{8}$")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many times as long something takes, and by which clock."""
+
+    ratio: float
+    clock: str = ELAPSED
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Ending:
     """What it shares with its repeats; None of a single run."""
     update: Times | None = None
     """How long an update took."""
+    update_cpu: Times | None = None
+    """How much processor time it took, where that is known."""
 
     @property
     def ran(self) -> bool:
@@ -60,13 +72,22 @@ class Ending:
         alike = _without_stack(self.signature) == _without_stack(other.signature)
         return alike or (self.cause is not None and self.cause == other.cause)
 
-    def pace_against(self, before: Ending) -> float | None:
-        """How many times as long an update takes; None if unknown, or if noise may explain it."""
-        ratio = Ratio.of(before.update, self.update)
-        if ratio is None or ratio.is_noise or self.update is None or before.update is None:
-            return None
-        lost_s = abs(self.update.median_s - before.update.median_s) * min(self.update.times, before.update.times)
-        return ratio.value if lost_s >= LEAST_LOST_S else None
+    def pace_against(self, before: Ending) -> Pace | None:
+        """
+        How many times as long an update takes; None if unknown, or if noise may explain it.
+
+        By the clock, and where that can't tell, by processor time: of a busy machine's noise that has less.
+        """
+        for clock, one, two in (
+            (ELAPSED, before.update, self.update),
+            (PROCESSOR, before.update_cpu, self.update_cpu),
+        ):
+            ratio = Ratio.of(one, two)
+            if ratio is None or ratio.is_noise or one is None or two is None:
+                continue
+            if abs(two.median_s - one.median_s) * min(two.times, one.times) >= LEAST_LOST_S:
+                return Pace(ratio.value, clock)
+        return None
 
 
 @dataclass(frozen=True)
@@ -77,8 +98,13 @@ class TrialChange:
     before: Ending | None
     """None: not in that sweep."""
     after: Ending | None
-    ratio: float | None = None
+    pace: Pace | None = None
     """After over before of an update's duration, where they differ beyond noise."""
+
+    @property
+    def ratio(self) -> float | None:
+        """After over before."""
+        return None if self.pace is None else self.pace.ratio
 
 
 @dataclass(frozen=True)
@@ -109,9 +135,16 @@ class TrialChanges:
         return (*self.newly_failing, *self.new_and_failing, *self.failing_otherwise, *self.slower)
 
 
-def ending(observation: Observation, diagnosis: Diagnosis | None = None, cell: str | None = None) -> Ending:
+def ending(
+    observation: Observation,
+    diagnosis: Diagnosis | None = None,
+    cell: str | None = None,
+    folder: Path | None = None,
+) -> Ending:
     """
     What is compared of one trial.
+
+    :param folder: of the run, for its processor time.
 
     :param diagnosis: of the run; without it only the mean of its updates is known, and not how they vary.
     """
@@ -122,6 +155,7 @@ def ending(observation: Observation, diagnosis: Diagnosis | None = None, cell: s
         cause=observation.cause,
         cell=cell,
         update=(Times.of_updates(diagnosis) if diagnosis else None) or Times.of_mean(observation.phases.get(_UPDATE)),
+        update_cpu=of_updates_cpu(diagnosis, folder) if diagnosis is not None and folder is not None else None,
     )
 
 
@@ -133,7 +167,10 @@ def endings(analysis: Analysis, folder: Path) -> dict[str, Ending]:
     """
     return {
         result.trial.label: ending(
-            result.observation, _diagnosis(folder, result.observation), cell=result.trial.cell.label
+            result.observation,
+            _diagnosis(folder, result.observation),
+            cell=result.trial.cell.label,
+            folder=folder / (result.observation.folder or ""),
         )
         for result in analysis.results
     }
@@ -204,10 +241,10 @@ def _unless(ending: Ending, others: _Repeats, kind: str) -> str:
 def _pace(change: TrialChange, factor: float) -> Iterator[tuple[str, TrialChange]]:
     if change.before is None or change.after is None:
         return
-    ratio = change.after.pace_against(change.before)
-    if ratio is not None and (ratio > factor or ratio * factor < 1):
-        name = "slower" if ratio > 1 else "faster"
-        yield name, TrialChange(change.label, change.before, change.after, ratio)
+    pace = change.after.pace_against(change.before)
+    if pace is not None and (pace.ratio > factor or pace.ratio * factor < 1):
+        name = "slower" if pace.ratio > 1 else "faster"
+        yield name, TrialChange(change.label, change.before, change.after, pace)
 
 
 def _by_cell(endings: Iterable[Ending]) -> dict[str, list[Ending]]:

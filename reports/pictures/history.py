@@ -58,7 +58,7 @@ def history(folder: Path, diagnosis: Diagnosis) -> History:
 
     What is missing or damaged is left out: a picture of a part is better than none.
     """
-    readings = tuple(_readings(folder / "readings.jsonl"))
+    readings = tuple(read_readings(folder / "readings.jsonl"))
     timing = diagnosis.timing
     lasted_s = max([timing.observed_s, *(item.at_s for item in readings)])
     ended = diagnosis.verdict is not Verdict.EXIT_HANG
@@ -66,7 +66,8 @@ def history(folder: Path, diagnosis: Diagnosis) -> History:
     return History(lasted_s, tuple(spans), readings, timing.detected_after_s, str(diagnosis.verdict))
 
 
-def _readings(path: Path) -> Iterator[Reading]:
+def read_readings(path: Path) -> Iterator[Reading]:
+    """Those of a run's ``readings.jsonl``; nothing where that is gone."""
     before: dict[int, float] = {}
     before_s: float | None = None
     try:

@@ -197,7 +197,7 @@ def test_what_noise_may_explain_is_called_so(tmp_path: Path, report: Report) -> 
     wide = tuple({**row, "train_s": s} for row, s in zip(train(1.0).timing.iterations, (9.0, 0.5, 1.7), strict=True))
     two = dataclasses.replace(healthy(), timing=dataclasses.replace(healthy().timing, iterations=wide))
     _, out, _ = report(run_in(tmp_path / "one", train(1.0)), run_in(tmp_path / "two", two))
-    assert "1.10 s (2, 0.80 s to 1.40 s): × 1.10 (0.43 to 1.77), which noise may explain" in out
+    assert "1.10 s (2, 0.80 s to 1.40 s): × 1.10 (0.50 to 1.70), which noise may explain" in out
 
 
 def test_two_sweeps_are_compared(stored: Callable[..., Path], tmp_path: Path, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,18 @@ from hypothesis import strategies as st
 
 from matrix.analysis.analysis import Analysis
 from matrix.results.observation import observed
+from reports.comparing.processor import of_updates_cpu
 from reports.comparing.times import Ratio, Times
-from reports.comparing.trials import Ending, TrialChanges, compare_trials, ending, endings, relabelled
+from reports.comparing.trials import (
+    ELAPSED,
+    PROCESSOR,
+    Ending,
+    TrialChanges,
+    compare_trials,
+    ending,
+    endings,
+    relabelled,
+)
 from tests.reports.conftest import failed, healthy, slow
 
 Sweep = Callable[..., tuple[Analysis, Path]]
@@ -161,3 +172,53 @@ def test_an_interval_holds_the_median(values: list[float]) -> None:
     ratio = Ratio.of(times, times)
     assert ratio is not None
     assert ratio.is_noise or ratio == Ratio(1.0, 1.0, 1.0)
+
+
+def test_what_the_clock_can_t_tell_on_a_busy_machine_processor_time_does() -> None:
+    waited = ((2.0, 9.0, 3.1, 8.0), (5.0, 9.1, 7.9, 6.0))
+    computed = ((1.0, 1.1, 1.0, 1.05), (2.5, 2.6, 2.4, 2.5))
+    one, two = (
+        dataclasses.replace(took(*clock), update_cpu=Times.of(cpu)) for clock, cpu in zip(waited, computed, strict=True)
+    )
+    [change] = compare_trials({"a": one}, {"a": two}).slower
+    assert change.pace is not None
+    assert (round(change.pace.ratio, 1), change.pace.clock) == (2.4, PROCESSOR)
+    assert lists(compare_trials({"a": took(*waited[0])}, {"a": took(*waited[1])})) == {}
+    assert lists(compare_trials({"a": one}, {"a": dataclasses.replace(two, update_cpu=one.update_cpu)})) == {}
+
+
+def test_a_few_hiccups_of_a_busy_machine_do_not_hide_a_slower_update() -> None:
+    before, after = took(1.0, 1.1, 4.0, 1.0, 1.2, 1.1), took(2.5, 2.6, 7.0, 2.4, 2.5, 2.7)
+    [change] = compare_trials({"a": before}, {"a": after}).slower
+    assert change.pace is not None
+    assert change.pace.clock == ELAPSED
+    assert 2.0 < change.pace.ratio < 2.6
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.01, 1e3), min_size=2, max_size=30), st.floats(0.1, 10))
+def test_an_interval_by_ranks_holds_its_ratio_and_scales(values: list[float], factor: float) -> None:
+    ratio = Ratio.of(Times.of(values), Times.of([factor * value for value in values]))
+    assert ratio is not None
+    assert ratio.low <= ratio.value <= ratio.high
+    assert ratio.low <= factor * (1 + 1e-9)
+    assert ratio.high >= factor * (1 - 1e-9)
+
+
+def test_processor_time_comes_from_the_readings_of_the_updates(tmp_path: Path) -> None:
+    iterations = tuple({"step": 64 * n, "collect_s": 1.0, "train_s": 4.0, "minibatches": 8} for n in (1, 2, 3))
+    diagnosis = dataclasses.replace(healthy(), timing=dataclasses.replace(healthy().timing, iterations=iterations))
+    rows = []
+    for number in range(40):  # twice a second: half a core within updates, a whole one outside
+        step, within = 64 * (1 + number // 10), number % 10 >= 2
+        rows.append(
+            {
+                "at_s": number / 2, "step": step, "events": number, "path": ["train"] if within else ["collect"],
+                "processes": [{"pid": 1, "cpu_s": sum(0.25 if n % 10 >= 2 else 0.5 for n in range(number + 1))}],
+            }
+        )  # fmt: skip
+    (tmp_path / "readings.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = of_updates_cpu(diagnosis, tmp_path)
+    assert found is not None
+    assert found.median_s == pytest.approx(2.0)
+    assert of_updates_cpu(diagnosis, tmp_path / "gone") is None

@@ -160,7 +160,9 @@ class _Renderer(RendererHTML):
             return f"<em>{html.escape(tokens[idx].content)}</em>"
         kind = "picture wide" if picture.wide else "picture"
         title = html.escape(picture.title)
-        return f'<span class="{kind}" role="group" tabindex="0" aria-label="{title}">{picture.svg}</span>'
+        if picture.narrow is None:
+            return _picture(kind, title, picture.svg)
+        return _picture(f"{kind} at-desk", title, picture.svg) + _picture("picture on-phone", title, picture.narrow)
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         target = str(tokens[idx].attrs.get("href", ""))
@@ -170,6 +172,10 @@ class _Renderer(RendererHTML):
         token = tokens[idx]
         shown = _dimmed(token.content) if token.info.endswith(" stack") else html.escape(token.content)
         return f'<pre tabindex="0"><code>{shown}</code></pre>\n'
+
+
+def _picture(kind: str, title: str, svg: str) -> str:
+    return f'<span class="{kind}" role="group" tabindex="0" aria-label="{title}">{svg}</span>'
 
 
 def _dimmed(content: str) -> str:

@@ -30,6 +30,8 @@ class Picture:
     svg: str
     wide: bool = False
     """Whether it is unreadable when squeezed to the width of a text column."""
+    narrow: str | None = None
+    """The same drawn for the width of a phone, if there is one."""
 
     @property
     def file(self) -> str:

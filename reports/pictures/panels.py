@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reports.pictures.canvas import Canvas
+from reports.pictures.canvas import Canvas, width_of
 from reports.pictures.history import Reading
 
 _STEP_HEIGHT, _LOW_HEIGHT = 64.0, 40.0
@@ -29,10 +29,21 @@ class Panel:
     is_steps: bool = False
     """A value holds until the next one, and the curve need not begin at nought."""
 
-    def draw(self, canvas: Canvas, x: Callable[[float], float], y: float, left: float, right: float) -> None:
-        """Draws it between ``left`` and ``right``, from ``y`` down."""
-        canvas.text(left - 10, y + self.height / 2 - 2, self.title, "strong", anchor="end")
-        canvas.text(left - 10, y + self.height / 2 + 13, self.says, "dim", anchor="end")
+    def draw(
+        self, canvas: Canvas, x: Callable[[float], float], y: float, left: float, right: float, *, above: bool = False
+    ) -> None:
+        """
+        Draws it between ``left`` and ``right``, from ``y`` down.
+
+        :param above: its name stands above it, not to the left.
+        """
+        if above:
+            told = f"{self.title}, {self.says}"
+            canvas.rectangle(2, y - 19, width_of(told) + 4, 17, "paper")  # over the lines that cross it
+            canvas.text(4, y - 6, told, "dim")
+        else:
+            canvas.text(left - 10, y + self.height / 2 - 2, self.title, "strong", anchor="end")
+            canvas.text(left - 10, y + self.height / 2 + 13, self.says, "dim", anchor="end")
         values = [value for _, value in self.points]
         least, most = min(values), max(values)
         floor = least if self.is_steps and most / 2 <= least < most else 0.0

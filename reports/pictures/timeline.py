@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,7 @@ from reports.pictures.history import History, Span
 from reports.pictures.palette import OTHER, PHASES
 from reports.pictures.panels import panels
 
-_WIDTH, _LEFT, _RIGHT = 760.0, 126.0, 14.0
-_TOP, _LANE, _LANE_GAP, _PANEL_GAP, _AXIS = 40.0, 20.0, 5.0, 16.0, 26.0
+_TOP, _LANE, _LANE_GAP, _AXIS = 40.0, 20.0, 5.0, 26.0
 _ORDER = ("setup", *PHASES, "exit")
 _STILL_S = 3.0
 """A step count that stands for so long, or for a twentieth of the time, is worth being marked."""
@@ -20,6 +20,29 @@ _STILL_SHARE = 0.05
 _MAX_STILL = 40
 _THINNEST = 1.5
 """Pixels of a stay in a phase, however short it was."""
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What a timeline is drawn on; lengths are pixels."""
+
+    width: float
+    left: float
+    """Where time begins; to the left of it stand names."""
+    gap: float
+    """Above each curve."""
+    titles_above: bool
+    density: float
+    """How much further apart the ticks of the axis are."""
+
+    @property
+    def right(self) -> float:
+        return self.width - 14.0
+
+
+_WIDE = _Sheet(760.0, 126.0, 16.0, titles_above=False, density=1.0)
+_NARROW = _Sheet(352.0, 90.0, 30.0, titles_above=True, density=2.5)
+"""A phone's width, without its margins."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +62,36 @@ def timeline(name: str, past: History, title: str = "What the run did over time"
     """
     if past.lasted_s <= 0 or not (past.spans or any(item.step is not None for item in past.readings)):
         return None
+    drawn = _drawn(name, past, title, _WIDE)
+    return dataclasses.replace(drawn, narrow=_drawn(f"{name}-narrow", past, title, _NARROW).svg)
+
+
+def _drawn(name: str, past: History, title: str, sheet: _Sheet) -> Picture:
     lanes = sorted(
         {span.phase for span in past.spans}, key=lambda phase: (_ORDER.index(phase) if phase in _ORDER else 99, phase)
     )
     curves = list(panels(past.readings))
     lanes_height = len(lanes) * (_LANE + _LANE_GAP)
-    bottom = _TOP + lanes_height + sum(curve.height + _PANEL_GAP for curve in curves)
-    canvas = Canvas(name, title, _WIDTH, bottom + _AXIS)
-    scale = (_WIDTH - _LEFT - _RIGHT) / past.lasted_s
+    bottom = _TOP + lanes_height + sum(curve.height + sheet.gap for curve in curves)
+    canvas = Canvas(name, title, sheet.width, bottom + _AXIS)
+    scale = (sheet.right - sheet.left) / past.lasted_s
 
     def x(at_s: float) -> float:
-        return _LEFT + min(max(at_s, 0.0), past.lasted_s) * scale
+        return sheet.left + min(max(at_s, 0.0), past.lasted_s) * scale
 
-    _axis(canvas, past.lasted_s, x, bottom)
-    _marks(canvas, past, x, bottom)
+    _axis(canvas, past.lasted_s, x, bottom, sheet)
+    _marks(canvas, past, x, bottom, sheet)
     for place, phase in enumerate(lanes):
-        _lane(
-            canvas, phase, [span for span in past.spans if span.phase == phase], x, _TOP + place * (_LANE + _LANE_GAP)
-        )
+        spans = [span for span in past.spans if span.phase == phase]
+        _lane(canvas, phase, spans, x, _TOP + place * (_LANE + _LANE_GAP), sheet)
     still = standstills(past)
     y = _TOP + lanes_height
     for curve in curves:
-        y += _PANEL_GAP
+        y += sheet.gap
         if curve.is_steps:
             for item in still[:_MAX_STILL]:
                 _stand(canvas, item, x, y, curve.height)
-        curve.draw(canvas, x, y, _LEFT, _WIDTH - _RIGHT)
+        curve.draw(canvas, x, y, sheet.left, sheet.right, above=sheet.titles_above)
         y += curve.height
     return canvas.finish(_told(past, lanes, still))
 
@@ -88,9 +115,12 @@ def standstills(past: History) -> list[Still]:
     return found
 
 
-def _lane(canvas: Canvas, phase: str, spans: Sequence[Span], x: Callable[[float], float], y: float) -> None:
-    canvas.text(_LEFT - 10, y + 14, phase, "strong" if phase in PHASES else "dim", anchor="end", room=_LEFT - 14)
-    canvas.rule(_LEFT, y + _LANE, _WIDTH - _RIGHT, y + _LANE, "grid")
+def _lane(
+    canvas: Canvas, phase: str, spans: Sequence[Span], x: Callable[[float], float], y: float, sheet: _Sheet
+) -> None:
+    kind = "strong" if phase in PHASES else "dim"
+    canvas.text(sheet.left - 10, y + 14, phase, kind, anchor="end", room=sheet.left - 14)
+    canvas.rule(sheet.left, y + _LANE, sheet.right, y + _LANE, "grid")
     for span in spans:
         left, right = x(span.start_s), x(span.end_s)
         lasted = took(span.end_s - span.start_s)
@@ -114,17 +144,17 @@ def _stand(canvas: Canvas, item: Still, x: Callable[[float], float], y: float, h
             break
 
 
-def _axis(canvas: Canvas, lasted_s: float, x: Callable[[float], float], bottom: float) -> None:
-    every = tick(lasted_s)
+def _axis(canvas: Canvas, lasted_s: float, x: Callable[[float], float], bottom: float, sheet: _Sheet) -> None:
+    every = tick(lasted_s * sheet.density)
     for number in range(int(lasted_s / every) + 1):
         at_s = number * every
         canvas.rule(x(at_s), _TOP - 4, x(at_s), bottom + 4, "grid")
         says = tick_label(at_s, every)
-        if x(at_s) + width_of(says) / 2 < _WIDTH:
+        if x(at_s) + width_of(says) / 2 < sheet.width:
             canvas.text(x(at_s), bottom + 18, says, "dim", anchor="middle")
 
 
-def _marks(canvas: Canvas, past: History, x: Callable[[float], float], bottom: float) -> None:
+def _marks(canvas: Canvas, past: History, x: Callable[[float], float], bottom: float, sheet: _Sheet) -> None:
     end = x(past.lasted_s)
     verdict = f"verdict: {past.verdict}, {took(past.lasted_s)}"
     canvas.rule(end, 20, end, bottom, "mark")
@@ -134,7 +164,7 @@ def _marks(canvas: Canvas, past: History, x: Callable[[float], float], bottom: f
     at = x(past.suspected_s)
     says = f"first suspicion, {took(past.suspected_s)}"
     canvas.rule(at, 34, at, bottom, "mark")
-    late = at > _LEFT + 260
+    late = at > sheet.width / 2
     canvas.text(at + (-6 if late else 6), 32, says, "red", anchor="end" if late else "start")
 
 

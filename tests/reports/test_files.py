@@ -55,7 +55,7 @@ def test_a_run_gets_markdown_its_pictures_and_a_page(tmp_path: Path) -> None:
     for name in referred(report):
         ET.fromstring((tmp_path / name).read_text(encoding="utf-8"))  # noqa: S314 - written here
     page = (tmp_path / "diagnosis.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3  # the timeline for a desk and for a phone, and the flame graph
 
 
 def test_a_sweep_gets_markdown_its_pictures_and_a_page(sweep: Sweep) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -13,6 +14,7 @@ from probes.agent import layout
 from probes.agent.recorder import Recorder, phase_id
 from probes.verdicts import Verdict
 from reports.pictures.axis import tick, tick_label, took
+from reports.pictures.canvas import width_of
 from reports.pictures.history import History, Reading, Span, history
 from reports.pictures.timeline import standstills, timeline
 from tests.reports.conftest import slow
@@ -144,3 +146,21 @@ def test_an_axis_has_a_few_ticks(lasted_s: float) -> None:
 
 def test_durations_in_words() -> None:
     assert [took(seconds) for seconds in (0.012, 4.25, 150.0, 5400.0)] == ["12 ms", "4.2 s", "2.5 min", "1.5 h"]
+
+
+def test_a_phone_gets_a_drawing_of_its_own_that_fits() -> None:
+    spans = (Span("setup", 0.0, 1.0), Span("advantage", 4.0, 4.1), Span("collect", 1.0, 4.0), Span("exit", 99.0, 100.0))
+    past = History(100.0, spans, readings([0, 123456, *[1234567] * 198]), 60.0, "slow-phase")
+    drawn = timeline("t", past)
+    assert drawn is not None
+    assert drawn.narrow is not None
+    wide, narrow = (ET.fromstring(svg) for svg in (drawn.svg, drawn.narrow))  # noqa: S314 - our own
+    assert float(narrow.get("width", "0")) <= 390 - 32 < float(wide.get("width", "0"))
+    names = [set(svg.get("aria-labelledby", "").split()) for svg in (wide, narrow)]
+    assert not names[0] & names[1]
+    right = float(narrow.get("width", "0"))
+    for text in narrow.iter("{http://www.w3.org/2000/svg}text"):
+        x, length = float(text.get("x", "0")), width_of(text.text or "")
+        begin = {"end": x - length, "middle": x - length / 2}.get(text.get("text-anchor", ""), x)
+        assert begin >= -4
+        assert begin + length <= right + 4, text.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,15 +12,27 @@ from reports.pictures import Picture
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
 _OPENS = re.compile(r"(?=(?:[-+=]|\d{1,9}[.)])(?:[-= ]|$))(\d*)")
 """The head of a line that would begin a list, a rule or the underline of a heading."""
+_LINKED = re.compile(
+    r"(?i)(?:https?|ftp|mailto|xmpp):|www\.|@[a-z0-9]|[a-z0-9._+-]@|#[0-9]|gh-[0-9]",
+    re.ASCII,
+)
+"""
+What GitHub makes a link of, or a message to somebody: addresses (GFM 6.9), mentions, numbers of issues. A backslash
+does not keep it from that, since it looks for them in what was rendered; it leaves code alone.
+"""
 
 _ADDRESS = re.compile(r"https://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
 
 def text(value: object) -> str:
-    """Any value as literal text on one line."""
-    escaped = _SPECIAL.sub(r"\\\1", plain.line(value))
-    head = _OPENS.match(escaped)
-    return f"{head[1]}\\{escaped[head.end() :]}" if head else escaped
+    """Any value as literal text on one line; words that GitHub would make links of are shown as code."""
+    shown = " ".join(_word(word) for word in plain.line(value).split(" "))
+    head = _OPENS.match(shown)
+    return f"{head[1]}\\{shown[head.end() :]}" if head else shown
+
+
+def _word(word: str) -> str:
+    return code(word) if _LINKED.search(word) else _SPECIAL.sub(r"\\\1", word)
 
 
 def code(value: object) -> str:
@@ -56,8 +69,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterabl
 
 def fold(title: str, body: str) -> str:
     """A part that opens on a click. ``title`` is plain text."""
-    escaped = plain.line(title).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<details><summary>{escaped}</summary>\n\n{body}\n\n</details>"
+    words = [
+        f"<code>{html.escape(word, quote=False)}</code>" if _LINKED.search(word) else html.escape(word, quote=False)
+        for word in plain.line(title).split(" ")
+    ]
+    return f"<details><summary>{' '.join(words)}</summary>\n\n{body}\n\n</details>"
 
 
 def figure(picture: Picture | None) -> Iterable[str]:

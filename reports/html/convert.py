@@ -18,6 +18,8 @@ from reports.pictures import Picture
 
 _FOLD = re.compile(r"<details><summary>(.*)</summary>")
 _FOLD_END = "</details>"
+_CODE = re.compile(r"</?code>")
+"""Around words of a fold's title that GitHub would make links of; a page has no use for it."""
 _SAFE = ("https://", "http://")
 _MARKED = ((">> ", "yours"), ("> ", "library"))
 """How a frame begins, and whose it is: as ``run_stacks.MARKS`` has it."""
@@ -65,7 +67,7 @@ def _fold(state: StateBlock, first: int, last: int, silent: bool) -> bool:
         state.env["folds"] = depth + (1 if opens else -1)
         token = state.push("fold_open" if opens else "fold_close", "details", 0)
         # The title was escaped for HTML as it was written; once more would show.
-        token.content = html.unescape(opens[1]) if opens else ""
+        token.content = html.unescape(_CODE.sub("", opens[1])) if opens else ""
         state.line = first + 1
     return True
 

@@ -27,13 +27,13 @@ def episodes(case: Case) -> Iterator[Observed]:
             f"_episode_num counts {finished:,} episodes in {case.claim:,} steps",
             Verdict.INCONSISTENT,
         )
+    if found is not None and case.algorithm is not None and not case.algorithm.has_optimiser:
+        yield from _last_iteration(case, found)
+        return
     if found is None or not found.lengths:
         return
     total, n_envs = sum(found.lengths), case.settings.n_envs
     says = f"{len(found.lengths):,} episodes of {total:,} steps in all are on record"
-    if case.algorithm is not None and not case.algorithm.has_optimiser:
-        yield from _last_iteration(case, found)
-        return
     whole = found.limit is not None and len(found.lengths) < found.limit and not case.started
     gap = case.claim - total
     if whole and gap > max(_LONG * n_envs * max(found.lengths), _SHARE * case.claim):
@@ -57,14 +57,12 @@ def _last_iteration(case: Case, found: records.Episodes) -> Iterator[Observed]:
     position, total, n_envs = case.position, sum(found.lengths), case.settings.n_envs
     if position is None or delta is None or each is None:
         return
-    if len(found.lengths) != 2 * delta * each:
-        yield Observed(
-            "iteration-unfinished", "it was saved within an iteration, whose steps are not all on record yet"
-        )
-        return
     # Several environments go on stepping until the last of them is done; separate processes count a few steps less.
     low, high = position + total - min(_UNCOUNTED, total // 4), position + total * n_envs
     says = f"by the progress its last iteration began at step {position:,}, and its episodes have {total:,} steps"
+    if len(found.lengths) != 2 * delta * each or position < case.claim < low:
+        yield _unfinished_iteration(case, found, each, position, says)
+        return
     if low <= case.claim <= high:
         yield Observed("iteration-fits", f"{says}: that ends at {case.claim:,}", Verdict.TRAINED, shown=case.claim)
         if case.updates is not None and case.claim > _LONGER * max(case.updates, 1) * total * n_envs:
@@ -82,3 +80,18 @@ def _last_iteration(case: Case, found: records.Episodes) -> Iterator[Observed]:
         Verdict.COUNTER_EDITED if high < case.claim else Verdict.INCONSISTENT,
         shown=min(max(high, 0), case.claim),
     )
+
+
+def _unfinished_iteration(case: Case, found: records.Episodes, each: int, position: int, says: str) -> Observed:
+    """
+    A callback saved within an iteration: episodes of the candidates before the present one are on record, or all of
+    them while worker processes' steps are still being counted.
+    """
+    candidate = _LONGER * max(found.lengths, default=0) * each * case.settings.n_envs
+    usual = position // case.updates if case.updates else 0
+    most = position + max(sum(found.lengths) + candidate, usual)
+    if position <= case.claim <= most:
+        says = f"{says}: it was saved within that iteration, at step {case.claim:,}"
+        return Observed("iteration-unfinished", says, Verdict.TRAINED, shown=case.claim)
+    says = f"{says}; it was saved within that iteration, and nothing tells how far that had come"
+    return Observed("iteration-unfinished", says, Verdict.CANNOT_TELL, shown=min(position, case.claim))

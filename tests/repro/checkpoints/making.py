@@ -178,9 +178,7 @@ def _honest(kind: Kind, folder: Path, few: bool) -> Iterator[Made]:
     path = folder / f"{kind.name}-midway.zip"
     kind.model(seed=2).learn(STEPS, callback=SaveAt(101, path))
     if path.exists():  # ARS may pass over any count
-        yield Made(
-            f"{kind.name} midway", path, None, TRAINED if kind.algorithm is not ARS else ("cannot tell", *TRAINED)
-        )
+        yield Made(f"{kind.name} midway", path, None, TRAINED)
     if kind.algorithm is ARS:
         return
     path = folder / f"{kind.name}-stopped.zip"

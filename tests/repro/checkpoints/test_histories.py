@@ -199,3 +199,13 @@ def test_an_optimiser_that_counts_nothing_is_no_ground_for_doubt_if_all_else_fit
         model._n_updates = 3
         model.save(path)
     assert audit(path).verdict is Verdict.COUNTER_EDITED
+
+
+@pytest.mark.parametrize("step", [20, 60, 102, 140, 170])
+def test_a_search_that_was_saved_within_an_iteration_is_honest(step: int, tmp_path: Path) -> None:
+    path = tmp_path / "within.zip"
+    with quiet():
+        KIND["ARS"].model(seed=2).learn(STEPS, callback=SaveAt(step, path))
+    found = audit(path)
+    assert found.verdict is Verdict.TRAINED
+    assert found.document["shown_steps"] == step

@@ -21,6 +21,7 @@ class Factors(Groups):
         bad: Mapping[str, Level],
         *,
         together: Iterable[Collection[str]] = (),
+        needs: Mapping[str, Collection[str]] | None = None,
         cost_s: Callable[[Changes], float] = free,
         signature: str | None = None,
         threshold: float = THRESHOLD,
@@ -29,6 +30,7 @@ class Factors(Groups):
         :param good: level of each factor in the cell that passes.
         :param bad: and in the cell that freezes; the same factors.
         :param together: factors that can only be changed together; those that don't differ count for nothing.
+        :param needs: of some factors, all those without which they can't have their bad level.
         :raises ValueError: the cells have different factors, or are the same.
         """
         if missing := sorted(good.keys() ^ bad.keys()):
@@ -37,10 +39,11 @@ class Factors(Groups):
         differ = [name for name in good if (type(good[name]), good[name]) != (type(bad[name]), bad[name])]
         if not differ:
             raise ValueError("the good and the bad cell are the same: nothing between them can be the cause")
-        self.good, self.bad = dict(good), dict(bad)
+        self.good, self.bad, self.needs = dict(good), dict(bad), dict(needs or {})
         super().__init__(
             differ,
             together=[[name for name in group if name in differ] for group in together],
+            needs=needs,
             cost_s=cost_s,
             signature=signature,
             threshold=threshold,

@@ -125,9 +125,28 @@ class FactorSpace:
         return "with " + " ".join(self.runner.cells.said(name, levels[name]) for name in candidate)
 
     def instead(self, candidate: Changes) -> tuple[Changes | None, str]:
-        """See :class:`Space`: there may be no such cell."""
-        why = self.runner.cells.refused(self.factors.cell(candidate))
-        return (candidate, "") if why is None else (None, why)
+        """
+        See :class:`Space`: there may be no such cell. Then with the factors that those of it need; where that is all
+        of them, which tells nothing, without those that need another.
+        """
+        why = self._refused(candidate)
+        if why is None:
+            return candidate, ""
+        grown = {*candidate}.union(*(self.factors.needs.get(name, ()) for name in candidate))
+        shrunk = {name for name in candidate if {*candidate}.issuperset(self.factors.needs.get(name, ()))}
+        nearest = [grown, shrunk] if len(grown) < len(self.differing) else [shrunk, grown]
+        for names in nearest:
+            other = self._some(names)
+            if self._refused(other) is None:
+                return other, why
+        return None, why
+
+    def _refused(self, names: Iterable[str]) -> str | None:
+        return self.runner.cells.refused(self.factors.cell(self._some(names)))
+
+    def _some(self, names: Iterable[str]) -> Changes:
+        wanted = frozenset(names)
+        return tuple(name for name in self.differing if name in wanted)
 
     def attempt(self, candidate: Changes, place: Place) -> Run[Changes]:
         """See :class:`Space`."""
@@ -194,6 +213,27 @@ def whole_cells(cells: Cells, good: Mapping[str, Level], bad: Mapping[str, Level
 def differing(good: Levels, bad: Levels) -> tuple[str, ...]:
     """The factors in which they differ; True and 1 are two levels, though equal."""
     return tuple(name for name in good if (type(good[name]), good[name]) != (type(bad[name]), bad[name]))
+
+
+def needs_of(cells: Cells, good: Levels, bad: Levels) -> dict[str, frozenset[str]]:
+    """
+    Of some factors, all those without which they can't have their bad level.
+
+    That is read from which cells are refused: without the one there is no such cell, without both there is.
+    """
+    every = frozenset(differing(good, bad))
+
+    def there_is(names: Iterable[str]) -> bool:
+        wanted = frozenset(names)
+        return cells.refused({name: bad[name] if name in wanted else level for name, level in good.items()}) is None
+
+    lacking = [name for name in every if not there_is(every - {name})]
+    found = {}
+    for name in sorted(every):
+        needed = frozenset(other for other in lacking if other != name and there_is(every - {other, name}))
+        if needed and there_is(needed | {name}):
+            found[name] = needed
+    return found
 
 
 def how_to_shrink(cells: Cells, levels: Levels, good: Levels) -> dict[str, Shrinkable]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from matrix.bisecting.factors import (
     ShrinkSpace,
     differing,
     how_to_shrink,
+    needs_of,
     whole_cells,
 )
+from matrix.bisecting.pairs import tried_pairs
 from matrix.bisecting.providing import Provider
 from matrix.bisecting.result import Result
 from matrix.bisecting.runs import Run, spent_s
@@ -46,7 +49,7 @@ def search_factors(cells: Cells, texts: tuple[str, str], call: Call, *, shrink: 
     about = {"kind": "factors", "good": dict(good), "bad": dict(bad), "cells": dict(cells.about)}
     view = call.shown()
     with call.opened(about) as (session, provider):
-        bisector = Factors(good, bad)
+        bisector = Factors(good, bad, needs=needs_of(cells, good, bad))
         runner = CellRunner(cells, call.subject, provider)
         space = FactorSpace(bisector, runner)
         view.note(f"the cells differ in {len(space.bad)}: {', '.join(space.bad)}")
@@ -56,8 +59,9 @@ def search_factors(cells: Cells, texts: tuple[str, str], call: Call, *, shrink: 
         again: tuple[str, ...] = ()
         facts: dict[str, Any] = {"differing": list(space.bad)}
         file = ("--file", str(cells.path)) if isinstance(cells, PlannedCells) else ()
-        if conclusion is not None and conclusion.found:
-            pair = bisector.pairs[0]
+        shown = tried_pairs(bisector, space)
+        if conclusion is not None and shown:
+            pair = shown[0]
             ends = [bisector.cell(changes_of(side)) for side in (pair.good, pair.bad)]
             again = call.again("factors", "--good", _text(cells, ends[0]), "--bad", _text(cells, ends[1]), *file)
             facts["levels"] = {name: [good[name], bad[name]] for name in conclusion.culprit}
@@ -69,6 +73,8 @@ def search_factors(cells: Cells, texts: tuple[str, str], call: Call, *, shrink: 
             "factors", "--good", texts[0], "--bad", texts[1], *file, *(["--shrink"] * shrink), "--out", str(call.out)
         )
         result = call.result("factors", finished, bisector, session, again=again, go_on=go_on, facts=facts)
+        if result.certificate is not None and shown:
+            result = replace(result, certificate=replace(result.certificate, pairs=shown))
         result.save(call.out)
     return result
 

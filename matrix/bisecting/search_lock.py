@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from matrix.bisect.certificate import Pair
 from matrix.bisect.groups import Groups
 from matrix.bisecting.call import Call
 from matrix.bisecting.changes import Mixer, changes_of
 from matrix.bisecting.lock import LockSpace, consistency_of
 from matrix.bisecting.locks.interface import Locked
+from matrix.bisecting.pairs import tried_pairs
 from matrix.bisecting.result import Result
 from matrix.environments.uv import StoppedError
 from matrix.running.interrupts import Interrupts
@@ -83,31 +83,6 @@ def search_lock(locks: LockPair, call: Call) -> Result:
             result = replace(result, certificate=replace(result.certificate, pairs=shown))
         result.save(call.out)
     return result
-
-
-def tried_pairs(bisector: Groups, space: LockSpace) -> tuple[Pair, ...]:
-    """
-    The pairs that show the culprit, each candidate as it was tried: with what it can't be made without.
-
-    A pair is left out if no run tells its two sides apart.
-    """
-    conclusion = bisector.conclusion
-    if conclusion is None or not conclusion.found:
-        return ()
-    found: dict[tuple[object, object], Pair] = {}
-    for pair in bisector.pairs:
-        sides = []
-        for side in (changes_of(pair.good), changes_of(pair.bad)):
-            nearest = space.instead(side)[0] if not any(bisector.runs(side)) else side
-            sides.append(side if nearest is None else nearest)
-        good, bad = sides
-        runs = (*bisector.runs(good), *bisector.runs(bad))
-        if good != bad and runs[1] and runs[2]:
-            less = len(good) < len(changes_of(pair.good)) or len(bad) < len(changes_of(pair.bad))
-            instead = "without what requires it" if less else "with what it requires"
-            words = pair.shows if sides == [pair.good, pair.bad] else f"{pair.shows}, tried {instead}"
-            found.setdefault((good, bad), Pair(words, good, bad, *runs))
-    return tuple(found.values())
 
 
 def _lock_notes(bisector: Groups, runs: Sequence[Any]) -> tuple[str, ...]:

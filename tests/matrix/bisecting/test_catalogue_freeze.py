@@ -19,7 +19,7 @@ from freezelab import main
 from repro.cases.catalogue import load
 
 FULL = os.environ.get("FREEZELAB_TEST_FULL") == "1"
-SOME_RUNS = 5
+SOME_RUNS = 4
 SEEDS, STEPS = ("0", "3"), ("150", "170")
 TRAIN = """
 import random, runpy, sys

@@ -7,13 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from freezelab import main
+from matrix.bisect.factors import Factors
+from matrix.bisect.observations import Observation, Outcome
 from matrix.bisect.shrink import Choice, Whole
 from matrix.bisecting.cells import CommandCells, PlannedCells
-from matrix.bisecting.factors import how_to_shrink, whole_cells
+from matrix.bisecting.factors import CellRunner, FactorSpace, how_to_shrink, needs_of, whole_cells
+from matrix.bisecting.pairs import tried_pairs
+from matrix.bisecting.providing import Provider
+from matrix.bisecting.subject import Subject
+from matrix.environments.cache import UvEnvironments
+from matrix.environments.uv import Uv
 from matrix.errors import MatrixError
 from matrix.plan.parameters import parameters_from
 from matrix.plan.presets import preset
@@ -21,6 +29,7 @@ from matrix.running.trial import PROGRAM
 from probes.diagnosis import Diagnosis, Timing
 from probes.verdicts import Verdict
 from repro.options import parser, refuses
+from tests.matrix.bisect.simulation import run
 
 PROGRAM_TEXT = """
 import os, random, sys
@@ -127,6 +136,39 @@ def test_a_cell_of_a_sweep_is_told_by_what_is_not_ordinary() -> None:
         cells.read("--bad", "env=v4")
     with pytest.raises(MatrixError, match=r"--bad: n_step: .*"):
         cells.read("--bad", "n_step=256")
+
+
+def test_a_level_that_needs_another_is_tried_with_it(tmp_path: Path) -> None:
+    cells = _planned()
+    good, bad = whole_cells(
+        cells,
+        cells.read("--good", "policy=MlpPolicy"),
+        cells.read("--bad", "adapter=on env=v3 n_steps=256"),
+    )
+    assert needs_of(cells, good, bad) == {"adapter": {"policy"}}
+    factors = Factors(good, bad, needs=needs_of(cells, good, bad))
+    space = FactorSpace(
+        factors, CellRunner(cells, Subject(()), Provider(UvEnvironments(Uv(), tmp_path), tmp_path, None))
+    )
+    told = "--adapter: on needs --policy MlpLstmPolicy, not MlpPolicy"
+    assert space.instead(("adapter",)) == (("adapter", "policy"), told)
+    assert space.instead(("adapter", "env", "n_steps")) == (("env", "n_steps"), told)
+    assert space.instead(("env",)) == (("env",), "")
+    factors.replay([Observation(space.bad, Outcome.FREEZE), Observation((), Outcome.PASS)])
+    simulated = run(
+        factors, lambda candidate: float("adapter" in candidate), outcome=lambda candidate: _there(space, candidate)
+    )
+    assert simulated < 25
+    assert factors.conclusion is not None
+    assert factors.conclusion.culprit == ("adapter",)
+    assert [(pair.good, pair.bad) for pair in tried_pairs(factors, space)] == [
+        ((), ("adapter", "policy")),
+        (("env", "n_steps", "policy"), ("adapter", "env", "n_steps", "policy")),
+    ]
+
+
+def _there(space: FactorSpace, candidate: Any) -> Outcome | None:
+    return None if space.instead(candidate)[0] == candidate else Outcome.UNRESOLVED
 
 
 def test_the_folder_of_a_run_stands_for_its_settings(tmp_path: Path) -> None:

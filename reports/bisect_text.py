@@ -13,6 +13,7 @@ from matrix.bisecting.search import INTERRUPTED, NOTHING_LEFT, OUT_OF_BUDGET
 from matrix.bisecting.view import name_of
 from matrix.running.view import duration
 from reports import plain
+from reports.redaction.redactor import Redactor
 
 _ENDINGS = {
     OUT_OF_BUDGET: "the budget is used up",
@@ -35,8 +36,9 @@ def headline(result: Result) -> str:
 
 
 def lines(result: Result) -> list[str]:
-    """For a terminal: label and text."""
-    return [f"{label:<12}{plain.line(text)}".rstrip() for label, text in _rows(result)]
+    """For a terminal: label and text, without secrets."""
+    redactor = Redactor(people=False)
+    return [f"{label:<12}{plain.line(redactor.text(text))}".rstrip() for label, text in _rows(result)]
 
 
 def candidate_name(candidate: object) -> str:

@@ -124,6 +124,9 @@ class _Reader:
         for key in ("update", "update_cpu"):
             if fields.get(key) is not None:
                 fields[key] = self._times(f"{at}.{key}", fields[key])
+        had = fields.get("had_core")
+        if had is not None and (isinstance(had, bool) or not isinstance(had, (int, float)) or not 0 <= had <= 1):
+            raise self._wrong(f"{at}.had_core", had, "must be null or a share, 0 to 1")
         return Ending(**fields)
 
     def _times(self, at: str, value: Any) -> Times:

@@ -1,41 +1,69 @@
 """
 How much processor time updates took: unlike the clock's, it hardly grows where a run has to wait for a core.
 
-The readings of a run tell how many cores it used during each update, on average.
+The readings of a run, two a second, tell how many cores it used meanwhile, on average, and how many it wanted.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from probes.diagnosis import Diagnosis
 from reports.comparing.times import Times, of_updates
-from reports.pictures.history import read_readings
+from reports.pictures.history import Reading, read_readings
 
 READINGS = "readings.jsonl"
 _UPDATE = "train"
 _LEAST = 3
-"""Readings within updates; fewer tell nothing of their average."""
+"""Readings; of fewer the average tells nothing."""
 
 
-def of_updates_cpu(diagnosis: Diagnosis, folder: Path) -> Times | None:
+@dataclass(frozen=True)
+class Processor:
+    """A run's share of the processor."""
+
+    update: Times
+    """Seconds of processor time per update."""
+    had_core: float
+    """Of the time that its threads wanted a core, the share in which they had one, 0 to 1."""
+
+
+def processor_of(diagnosis: Diagnosis, folder: Path) -> Processor | None:
     """
-    Seconds of processor time per update; None where too few readings fell within one.
+    What the readings tell; None where there are too few.
+
+    Of updates so short that hardly a reading fell within one, the average of all the learning stands.
 
     :param folder: of the run.
     """
     if not diagnosis.timing.iterations:
         return None
-    cores: dict[int | None, list[float]] = defaultdict(list)
-    before = None
-    for reading in read_readings(folder / READINGS):
-        within = before is not None and (before.phase, before.step) == (reading.phase, reading.step)
-        if within and reading.phase == _UPDATE and reading.cores is not None:
-            cores[reading.step].append(reading.cores)
-        before = reading
-    seen = [each for found in cores.values() for each in found]
+    learning = list(_learning(read_readings(folder / READINGS)))
+    within: dict[int | None, list[float]] = defaultdict(list)
+    for reading, cores, whole in learning:
+        if whole:
+            within[reading.step].append(cores)
+    seen = [each for found in within.values() for each in found]
     if len(seen) < _LEAST:
+        within.clear()
+        seen = [cores for _, cores, _ in learning]
+    update = Times.of(
+        [seconds * statistics.mean(within.get(step) or seen or [0.0]) for step, seconds in of_updates(diagnosis)]
+    )
+    wanted = sum(max(reading.runnable or 0, cores) for reading, cores, _ in learning)
+    if len(seen) < _LEAST or update is None or wanted <= 0:
         return None
-    return Times.of([seconds * statistics.mean(cores.get(step) or seen) for step, seconds in of_updates(diagnosis)])
+    return Processor(update, min(1.0, sum(cores for _, cores, _ in learning) / wanted))
+
+
+def _learning(readings: Iterable[Reading]) -> Iterator[tuple[Reading, float, bool]]:
+    """Each reading of the learning, the cores used before it, and whether one update took all of that time."""
+    for before, reading in pairwise(readings):
+        if before.phase is not None and reading.phase is not None and reading.cores is not None:
+            same = (before.phase, before.step) == (reading.phase, reading.step)
+            yield reading, reading.cores, same and reading.phase == _UPDATE

@@ -150,13 +150,17 @@ def _clocks(found: RunComparison) -> Iterator[str]:
     if one is None or two is None:
         return
     yield from _pace("  in CPU", (one, two), found.cpu_ratio)
-    pace = found.endings[1].pace_against(found.endings[0])
-    cpu = found.cpu_ratio
-    if pace is not None and pace.clock == PROCESSOR:
+    first, second = found.endings
+    pace = second.pace_against(first)
+    if second.starved_against(first):
+        had = f"{first.had_core:.0%} → {second.had_core:.0%}"
+        told = f"× {pace.ratio:.2f}" if pace is not None else "no difference that noise can't explain"
+        yield f"          had a core when it wanted one: {had} of the time, so {PROCESSOR} counts: {told}"
+    elif pace is not None and pace.clock == PROCESSOR:
         told = f"by {PROCESSOR} an update takes × {pace.ratio:.2f}"
         yield f"          {told}: on a busy machine the clock alone could not tell"
-    elif pace is not None and cpu is not None and cpu.is_noise:
-        yield f"          by {ELAPSED} alone: it waited, for a core or for something else, and computed no more"
+    elif pace is not None and (cpu := found.cpu_ratio) is not None and cpu.is_noise:
+        yield f"          by {ELAPSED} alone: it waited for something, and computed no more"
 
 
 def _times(times: Times | None) -> str:

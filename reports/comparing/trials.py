@@ -13,13 +13,15 @@ from matrix.analysis.analysis import Analysis, Result
 from matrix.results.observation import Observation, Outcome
 from probes.diagnosis import Diagnosis, InvalidDiagnosisError
 from probes.verdicts import Verdict
-from reports.comparing.processor import of_updates_cpu
+from reports.comparing.processor import processor_of
 from reports.comparing.times import LEAST_LOST_S, Ratio, Times
 
 SURELY = 1.3
 """Times as long: what is called slower, or faster the other way round, unless another factor is asked for."""
 RUN = "run"
 """What a single run is called among the trials of a sweep."""
+_STARVED = 1.25
+"""Times as often."""
 ELAPSED, PROCESSOR = "elapsed time", "processor time"
 _UPDATE = "train"
 _STACK = re.compile(r" · stack [0-9a-f]{8}$")
@@ -47,6 +49,8 @@ class Ending:
     """How long an update took."""
     update_cpu: Times | None = None
     """How much processor time it took, where that is known."""
+    had_core: float | None = None
+    """Of the time that its threads wanted a core, the share in which they had one; None if unknown."""
 
     @property
     def ran(self) -> bool:
@@ -72,16 +76,21 @@ class Ending:
         alike = _without_stack(self.signature) == _without_stack(other.signature)
         return alike or (self.cause is not None and self.cause == other.cause)
 
+    def starved_against(self, before: Ending) -> bool:
+        """Whether one of two runs got a core far more often than the other, when it wanted one."""
+        if not before.had_core or not self.had_core or before.update_cpu is None or self.update_cpu is None:
+            return False
+        return max(self.had_core / before.had_core, before.had_core / self.had_core) > _STARVED
+
     def pace_against(self, before: Ending) -> Pace | None:
         """
         How many times as long an update takes; None if unknown, or if noise may explain it.
 
-        By the clock, and where that can't tell, by processor time: of a busy machine's noise that has less.
+        By the clock, and where that can't tell, by processor time: of a busy machine's noise that has less. By that
+        alone, if one of the runs had to wait for a core far more than the other.
         """
-        for clock, one, two in (
-            (ELAPSED, before.update, self.update),
-            (PROCESSOR, before.update_cpu, self.update_cpu),
-        ):
+        clocks = [(ELAPSED, before.update, self.update), (PROCESSOR, before.update_cpu, self.update_cpu)]
+        for clock, one, two in clocks[1:] if self.starved_against(before) else clocks:
             ratio = Ratio.of(one, two)
             if ratio is None or ratio.is_noise or one is None or two is None:
                 continue
@@ -148,6 +157,7 @@ def ending(
 
     :param diagnosis: of the run; without it only the mean of its updates is known, and not how they vary.
     """
+    processor = processor_of(diagnosis, folder) if diagnosis is not None and folder is not None else None
     return Ending(
         outcome=observation.outcome.value,
         verdict=None if observation.verdict is None else observation.verdict.value,
@@ -155,7 +165,8 @@ def ending(
         cause=observation.cause,
         cell=cell,
         update=(Times.of_updates(diagnosis) if diagnosis else None) or Times.of_mean(observation.phases.get(_UPDATE)),
-        update_cpu=of_updates_cpu(diagnosis, folder) if diagnosis is not None and folder is not None else None,
+        update_cpu=processor.update if processor is not None else None,
+        had_core=processor.had_core if processor is not None else None,
     )
 
 

@@ -39,6 +39,8 @@ class Reading:
     cores: float | None
     """Processor time over wall time since the reading before; None at the first."""
     phase: str | None
+    runnable: int | None = None
+    """Threads that ran or wanted to, at that moment."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def read_readings(path: Path) -> Iterator[Reading]:
                     cores = used / (at_s - before_s)
                 before, before_s = cpu, at_s
                 counted = events if isinstance(events, int) else 0
-                yield Reading(at_s, step if isinstance(step, int) else None, counted, cores, phase)
+                wanted = value.get("runnable")
+                runnable = wanted if isinstance(wanted, int) else None
+                yield Reading(at_s, step if isinstance(step, int) else None, counted, cores, phase, runnable)
     except OSError:
         return
 

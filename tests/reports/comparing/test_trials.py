@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from matrix.analysis.analysis import Analysis
 from matrix.results.observation import observed
-from reports.comparing.processor import of_updates_cpu
+from reports.comparing.processor import processor_of
 from reports.comparing.times import Ratio, Times
 from reports.comparing.trials import (
     ELAPSED,
@@ -210,15 +210,27 @@ def test_processor_time_comes_from_the_readings_of_the_updates(tmp_path: Path) -
     diagnosis = dataclasses.replace(healthy(), timing=dataclasses.replace(healthy().timing, iterations=iterations))
     rows = []
     for number in range(40):  # twice a second: half a core within updates, a whole one outside
-        step, within = 64 * (1 + number // 10), number % 10 >= 2
+        step, path = 64 * (1 + number // 10), ["train"] if number % 10 >= 2 else ["collect"]
         rows.append(
             {
-                "at_s": number / 2, "step": step, "events": number, "path": ["train"] if within else ["collect"],
+                "at_s": number / 2, "runnable": 1, "step": step, "events": number, "path": path,
                 "processes": [{"pid": 1, "cpu_s": sum(0.25 if n % 10 >= 2 else 0.5 for n in range(number + 1))}],
             }
         )  # fmt: skip
     (tmp_path / "readings.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    found = of_updates_cpu(diagnosis, tmp_path)
+    found = processor_of(diagnosis, tmp_path)
     assert found is not None
-    assert found.median_s == pytest.approx(2.0)
-    assert of_updates_cpu(diagnosis, tmp_path / "gone") is None
+    assert found.update.median_s == pytest.approx(2.0)
+    assert found.had_core == pytest.approx(0.6, abs=0.05)  # one thread wants to run all along
+    assert processor_of(diagnosis, tmp_path / "gone") is None
+
+
+def test_who_had_to_wait_for_a_core_is_compared_by_processor_time() -> None:
+    quiet = dataclasses.replace(took(1.0, 1.0, 1.1), update_cpu=Times.of([1.0, 1.0, 1.1]), had_core=0.95)
+    busy = dataclasses.replace(took(3.5, 3.6, 4.0), update_cpu=Times.of([1.1, 1.0, 1.2]), had_core=0.3)
+    slower = dataclasses.replace(busy, update_cpu=Times.of([2.5, 2.6, 2.4]))
+    assert lists(compare_trials({"a": quiet}, {"a": busy})) == {}
+    assert lists(compare_trials({"a": busy}, {"a": quiet})) == {}
+    assert lists(compare_trials({"a": quiet}, {"a": slower})) == {"slower": ["a"]}
+    waits = dataclasses.replace(busy, had_core=0.95)  # for a disk, say: that is slower, whoever computes
+    assert lists(compare_trials({"a": quiet}, {"a": waits})) == {"slower": ["a"]}

@@ -80,14 +80,21 @@ class State:
         return "exit" if self.exit_ns or "learn" in self.phases else "setup"
 
 
-def _open_phases(words: list[int]) -> Iterator[tuple[str, int]]:
+def _open_phases(words: list[int]) -> list[tuple[str, int]]:
+    found = []
     for place in range(layout.STACK, layout.STACK + 2 * layout.STACK_LIMIT, 2):
         word, since = words[place : place + 2]
-        if not 0 < word < 2 * layout.UNTIMED:
-            return
-        number = word % layout.UNTIMED - 1
-        if 0 <= number < len(layout.PHASES):
-            yield layout.PHASES[number], since if word < layout.UNTIMED else 0
+        if not 0 < word <= len(layout.PHASES):
+            break
+        found.append((layout.PHASES[word - 1], since))
+    number, place = words[layout.AT_REST] // 256 - 1, words[layout.AT_REST] % 256
+    depth = (place - layout.STACK) // 2
+    if 0 <= number < len(layout.PHASES) and 0 <= depth <= len(found):
+        name = layout.PHASES[number]
+        # Under a torn reading it may be there already.
+        if all(name != beside for beside, _ in found[max(depth - 1, 0) : depth + 1]):
+            found.insert(depth, (name, 0))
+    return found
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ class FlightRecording:
     def state(self) -> State:
         """Where the process stands, or stood last. Words that make no sense are left out."""
         words = self._words()
-        stack = list(_open_phases(words))
+        stack = _open_phases(words)
         phases = {}
         for number, name in enumerate(layout.PHASES):
             place = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
@@ -188,7 +195,11 @@ class FlightRecording:
             if count > 0:
                 phases[name] = PhaseTotal(count, total / 1e9, longest / 1e9)
         return State(
-            events=words[layout.FOREIGN_EVENTS] + 2 * sum(total.count for total in phases.values()) + len(stack),
+            # A mark at rest is counted now and then, an optimizer's step at once.
+            events=words[layout.FOREIGN_EVENTS]
+            + words[layout.OPTIMIZER_STEPS]
+            + 2 * sum(total.count for total in phases.values())
+            + len(stack),
             last_event_ns=max([words[layout.LAST_EVENT_NS], *(since for _, since in stack if since)]),
             step=words[layout.STEP] if words[layout.STEP] >= 0 else None,
             step_ns=words[layout.STEP_NS],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ _SEEN_STAY_NS = 400_000_000
 """Seen at two polls: a stay of about that long or longer."""
 _STEP_ENDS_NS = 1_000_000_000
 """Marks passed so soon after a step still belong to it: they show no life during a standstill."""
+
+_OF_OTHERS = ("learn", "collect", "train", "epoch", "eval")
+"""Phases made of others: how long they last says nothing of how long nothing happens in them."""
 
 TOP_PHASES = ("collect", "advantage", "train", "callback", "eval", "save")
 """The phases that a report names; the others are parts of these."""
@@ -127,10 +130,14 @@ class _Track:
 
         :raises FlightError: the file was cut short.
         """
-        self.previous, self.state = self.state, self.recording.state()
+        state = self.recording.state()
+        if state.step != self.state.step and state.step_ns < self.polled_ns:
+            # Where the marks are at rest the clock is read now and then: it was after the last poll.
+            state = replace(state, step_ns=self.polled_ns)
+        self.previous, self.state = self.state, state
         # That it begins to shut down is a sign of life, too: what it did before has no part in how long that takes.
         known_ns = max(self.state.last_event_ns or self.recording.started_ns, self.state.exit_ns)
-        if self.state.events != self.previous.events:
+        if (self.state.events, self.state.step) != (self.previous.events, self.previous.step):
             stay_s = (now_ns - self.alive_ns) / 1e9
             phase = self.previous.phase
             if self.polled_ns - self.alive_ns > _SEEN_STAY_NS and stay_s > self.stays.get(phase, 0.0):
@@ -318,8 +325,9 @@ class Progress:
         if training is None or training.state.trained:
             # Outside any phase it was before, too, but to import and load, of which this is no repetition.
             return 0.0
-        known = training.state.phases.get(training.state.phase)
-        return max(known.max_s if known else 0.0, training.stays.get(training.state.phase, 0.0))
+        phase = training.state.phase
+        known = training.state.phases.get(phase) if phase not in _OF_OTHERS else None
+        return max(known.max_s if known else 0.0, training.stays.get(phase, 0.0))
 
     def is_silent(self, now_ns: int) -> bool:
         """Whether no event has come for a time far outside this phase's own history."""

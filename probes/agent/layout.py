@@ -1,5 +1,5 @@
 """
-The flight-recorder file, format 2: what the agent writes and the reader reads.
+The flight-recorder file, format 3: what the agent writes and the reader reads.
 
 One file per process, mapped by both. All numbers are little-endian; times are CLOCK_MONOTONIC in
 nanoseconds, which all processes of a machine share.
@@ -30,7 +30,7 @@ ZOOM_VARIABLE = "FREEZELAB_ZOOM"
 """Environment variable: the number of the rollout that is stored whole, with the one before it."""
 
 MAGIC = b"FLZFLT\r\n"
-VERSION = 2
+VERSION = 3
 
 HEADER = struct.Struct("<8sHHIIIqqqqqI")
 """magic, version, record size, ring capacity, text slots, text slot size, pid, parent pid,
@@ -81,16 +81,21 @@ PHASES = (
 """Phase id is the place in this tuple. New phases go to the end: ids are part of the format."""
 COARSE = ("learn", "collect", "advantage", "train", "epoch", "eval", "save")
 """Phases that also go into the ring; the others come too often and are only counted."""
+TOLD_AT_REST = ("env.step", "callback")
+"""
+Of the others, those that hold the user's code: they are told in ``AT_REST`` and counted at once even while their marks
+are at rest.
+"""
 
 # Words of the state block.
 FOREIGN_EVENTS = 0
 """Phases entered that are not shown: on another thread than those that are, or deeper than ``STACK_LIMIT``."""
 LAST_EVENT_NS = 1
-"""When a phase was last seen to be left, or entered without being shown; see ``UNTIMED`` for those not seen."""
+"""When a phase was last seen to be left, or entered without being shown; of marks at rest nobody reads the clock."""
 STEP = 2
 """``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
 STEP_NS = 3
-"""When STEP last changed."""
+"""When STEP last changed; up to some eighty quick steps ago where the marks are at rest."""
 TOTAL_STEPS = 4
 N_STEPS = 5
 EPOCH = 6
@@ -110,17 +115,21 @@ WORKER_INDEX = 17
 """Which worker of a vectorised environment the process is, from 0; -1 when it is none."""
 THREADS_LEFT_BEHIND = 18
 """How many other Python threads its parent had when this process was forked from it."""
+AT_REST = 19
+"""
+The innermost open phase of ``TOLD_AT_REST`` whose mark is at rest: its id + 1, times 256, and the place where it would
+stand in ``STACK``; 0 when there is none.
+"""
 STACK = 32
 """Open phases, outermost first: pairs (phase id + 1, entered ns); the first that is 0 ends them."""
-UNTIMED = 256
-"""
-Added to a phase id + 1 for which no clock was read: where a phase takes next to no time, once in a while is enough.
-
-That it was passed shows in its count alone; what stands for "entered" is left from an earlier one.
-"""
 STACK_LIMIT = 24
 PHASE_TABLE = 128
-"""Per phase id: count, total ns, longest ns; the times of a phase that is short are estimated from a sample."""
+"""
+Per phase id: count, total ns, longest ns.
+
+A phase that comes often and takes next to no time is at rest: most of its calls are not shown, their time is that of
+the call shown before, and their count is written now and then, and whenever one of ``COARSE`` is left.
+"""
 PHASE_COLUMNS = 3
 
 FILE_SIZE = RING_OFFSET + RING_CAPACITY * RECORD_SIZE

@@ -22,11 +22,13 @@ _clock = time.monotonic_ns
 is_compiling: Callable[[], bool] = bool
 """Whether torch.compile or torch.export looks through the code that is running; torch's own once it is imported."""
 
+_AT_REST = layout.AT_REST
+_TOLD_AT_REST = frozenset(phase_id(name) for name in layout.TOLD_AT_REST)
 _MARK = "_freezelab_mark"
 """Attribute of a function that stands in for another."""
 
 
-_Before = Callable[..., None]
+_Before = Callable[[tuple[Any, ...], dict[str, Any]], None]
 _After = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
 
 
@@ -42,7 +44,7 @@ def mark(
     """
     ``function`` with a phase around it; a phase inside the same phase is one phase.
 
-    :param before: called with the arguments.
+    :param before: called with the positional and the keyword arguments.
     :param after: called with what was returned, the positional and the keyword arguments.
     :param instead: what to call directly inside other phases; only for a phase that comes at every step.
     :param compiled: torch.compile may come through: it is to find ``function`` there and nothing of ours; only for
@@ -65,7 +67,7 @@ def _around_whole(function: Function, number: int, before: _Before | None, after
         token = recorder.enter(number)
         try:
             if before is not None:
-                _safely(before, function, *args, **kwargs)
+                _safely(before, function, args, kwargs)
             result = function(*args, **kwargs)
             if after is not None:
                 _safely(after, function, result, args, kwargs)
@@ -79,9 +81,9 @@ def _around_whole(function: Function, number: int, before: _Before | None, after
     return marked
 
 
-def _safely(ours: Callable[..., None], function: Function, *args: Any, **kwargs: Any) -> None:
+def _safely(hook: Callable[..., None], function: Function, *args: Any) -> None:
     try:
-        ours(*args, **kwargs)
+        hook(*args)
     except Exception as error:  # noqa: BLE001
         recorder.fault(function.__qualname__, error)
 
@@ -99,40 +101,86 @@ def _around_short(
     For a phase that comes at every step.
 
     Between two calls of this, other code has driven it out of the caches: all that it touches costs several times
-    what it would cost in a loop. So it does in place what :meth:`Recorder.enter` and its like do, and reads the
-    clock only once in a while unless a call takes long.
+    what it would cost in a loop. So while the phase is short and comes often the mark is at rest: it keeps to memory
+    of ours, in one tuple instead of a dozen cells, and only what is due is shown.
 
     :param elsewhere: phase to what is called directly inside it.
     """
-    own, row, words_of_row = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
-    timed, untimed = number + 1, number + 1 + layout.UNTIMED
+    shown = _shown(function, number, before, after)
+    tells = (number + 1) << 8 if number in _TOLD_AT_REST else 0
+    column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+    parts = (recorder, number, recorder.row(number), elsewhere, before, after, shown, tells, column)
 
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
         # First: what the compiler saw of ours it would have to watch.
         if compiled and is_compiling():
             return function(*args, **kwargs)
+        own, number, row, elsewhere, before, after, shown, tells, column = parts
         outer = own.top
         if outer == number:
-            return function(*args, **kwargs)
+            return function(*args, **kwargs) if kwargs else function(*args)
         if elsewhere is not None and outer in elsewhere:
             return elsewhere[outer](*args, **kwargs)
-        since = 0
+        if row[0] >= row[3] or (own.place >= own.limit and not own.may_rest()):
+            return shown(*args, **kwargs)
         place = own.place
-        shown = place < own.limit or own.admits(_clock())
+        row[0] = count = row[0] + 1
+        own.top = number
+        if tells:
+            if own.at_rest:
+                own.show()
+                place = own.place
+            words = own.words
+            words[_AT_REST] = own.at_rest = tells + place
+            words[column] = count
+        try:
+            if before is not None:
+                try:
+                    before(args, kwargs)
+                except Exception as error:  # noqa: BLE001
+                    own.fault(function.__qualname__, error)
+            result = function(*args, **kwargs) if kwargs else function(*args)
+            if after is not None:
+                try:
+                    after(result, args, kwargs)
+                except Exception as error:  # noqa: BLE001
+                    own.fault(function.__qualname__, error)
+        except BaseException as error:
+            note_failure(error, outer)
+            own.top = outer
+            if tells:
+                own.words[_AT_REST] = own.at_rest = 0
+                if own.place != place:
+                    own.close(place)
+            raise
+        own.top = outer
+        if tells:
+            own.words[_AT_REST] = own.at_rest = 0
+            if own.place != place:
+                own.close(place)
+        return result
+
+    return marked
+
+
+def _shown(function: Function, number: int, before: _Before | None, after: _After | None) -> Function:
+    """``function`` with its phase told in the file, and timed."""
+    own, row, column = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        place, outer, since = own.place, own.top, _clock()
+        shown = place < own.limit or own.admits(since)
         if shown:
             words = own.words
-            if row[0] % row[3]:
-                words[place] = untimed
-            else:
-                words[place + 1] = since = _clock()
-                words[place] = timed
+            words[place + 1] = since
+            words[place] = number + 1
             own.place = place + 2
             own.top = number
         try:
             if before is not None:
                 try:
-                    before(*args, **kwargs)
+                    before(args, kwargs)
                 except Exception as error:  # noqa: BLE001
                     own.fault(function.__qualname__, error)
             result = function(*args, **kwargs)
@@ -153,9 +201,8 @@ def _around_short(
                 words[place] = 0
                 own.place = place
                 own.top = outer
-                words[words_of_row] = row[0] = row[0] + 1
-                if since:
-                    own.timed(number, since)
+                words[column] = row[0] = row[0] + 1
+                own.timed(number, since)
             else:
                 # Something inside was left open; the child of a fork has none of its parent's phases.
                 own.close(place)
@@ -205,19 +252,28 @@ class Failure:
 
     address = 0
     depth = 0
+    next_phase: int | None = None
+    """From a mark at rest: the phase that it comes to next, which may be at rest too and look as deep."""
     phases: tuple[int, ...] = ()
     step = -1
 
 
-def note_failure(error: BaseException) -> None:
-    """Remembers the innermost phases an error passed through: when it reaches the top they are closed."""
-    depth = recorder.place
+def note_failure(error: BaseException, next_phase: int | None = None) -> None:
+    """
+    Remembers the innermost phases an error passed through: when it reaches the top they are closed.
+
+    :param next_phase: the phase around this one, if the mark is at rest.
+    """
+    depth = recorder.place if next_phase is None else recorder.place + 2
     # On its way out an error only gets shallower: what is as deep again is a new one at the old one's address.
-    if Failure.address != id(error) or depth >= Failure.depth:
+    known = Failure.address == id(error) and (
+        depth < Failure.depth or (depth == Failure.depth and recorder.top == Failure.next_phase)
+    )
+    if not known:
         Failure.address = id(error)
         Failure.phases = tuple(recorder.open_phases)
         Failure.step = recorder.words[2]
-    Failure.depth = depth
+    Failure.depth, Failure.next_phase = depth, next_phase
 
 
 _LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch"})

@@ -20,12 +20,13 @@ from . import layout
 _clock = time.monotonic_ns
 _thread_id = threading.get_ident
 _PHASE_ID = {name: number for number, name in enumerate(layout.PHASES)}
-_UNUSED = (0, 0, 0, 1, 0)
+_UNUSED = (0, 0, 0, 0, 0, 0)
 _BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
-_UNTIMED = layout.UNTIMED
 _SHORT_NS = 1_000_000
-"""A call that takes longer costs so much more than the clock that each one like it is timed."""
+"""A phase that takes longer costs so much more than its mark that each one like it is shown."""
+_OFTEN_NS = 2_000_000
+"""So does one that comes less often."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
 
@@ -41,6 +42,7 @@ class Recorder:
         self.owner = 0
         """The thread whose phases are shown: the one that opened the outermost."""
         self._table = [list(_UNUSED) for _ in layout.PHASES]
+        self._brief = [(row, number) for number, row in enumerate(self._table) if number not in COARSE]
         self._forget()
 
     def _forget(self) -> None:
@@ -52,7 +54,11 @@ class Recorder:
         self.place = layout.STACK
         """The word at which the next phase is put."""
         self.top = -1
-        """The innermost of them; -1 when there is none."""
+        """The innermost of them, or of those at rest; -1 when there is none."""
+        self.at_rest = 0
+        """The word ``AT_REST``."""
+        self.step_seen = -1
+        """The word ``STEP``: memory of ours is read several times faster than the file."""
         for row in self._table:
             row[:] = _UNUSED
         self._records = 0
@@ -118,6 +124,8 @@ class Recorder:
         now = _clock()
         if self.place >= self.limit and not self.admits(now):
             return -1
+        if self.at_rest:
+            self.show()
         words, place = self.words, self.place
         words[place + 1] = now
         words[place] = phase + 1
@@ -126,6 +134,20 @@ class Recorder:
         if phase in COARSE:
             self.record(layout.ENTER, phase, now, 0)
         return now
+
+    def show(self) -> None:
+        """The phase told in ``AT_REST`` holds others, and so is no short one: it is shown after all."""
+        words, place = self.words, self.place
+        phase = (self.at_rest >> 8) - 1
+        words[layout.AT_REST] = self.at_rest = 0
+        if place < _END:
+            row = self._table[phase]
+            # It is counted when it is left.
+            row[0] -= 1
+            row[3] = 0
+            words[place + 1] = _clock()
+            words[place] = phase + 1
+            self.place = place + 2
 
     def leave(self, token: int) -> None:
         """
@@ -137,7 +159,7 @@ class Recorder:
         words, place = self.words, self.place
         while place > _BOTTOM:
             place -= 2
-            if words[place + 1] == token and words[place] < _UNTIMED:
+            if words[place + 1] == token:
                 self.close(place)
                 return
 
@@ -146,37 +168,43 @@ class Recorder:
         words = self.words
         while self.place > place:
             last = self.place - 2
-            word = words[last]
+            phase = words[last] - 1
             words[last] = 0
             self.place = last
-            self.top = words[last - 2] % layout.UNTIMED - 1 if last > layout.STACK else -1
-            phase = word % layout.UNTIMED - 1
+            self.top = words[last - 2] - 1 if last > _BOTTOM else -1
             row = self._table[phase]
             words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0] = row[0] + 1
-            if word < layout.UNTIMED:
-                self.timed(phase, words[last + 1])
+            self.timed(phase, words[last + 1])
 
     def timed(self, phase: int, since: int) -> None:
         """
-        A phase whose beginning was timed has just been counted.
+        A phase that was shown has just been counted.
 
-        It stands for all calls since the one timed before; a long one stands for itself, and the next is timed.
+        If it is short and comes often, its mark rests for a while: the call stands for all since the one before.
         """
         now = _clock()
         took = now - since
         words, row = self.words, self._table[phase]
         words[layout.LAST_EVENT_NS] = now
-        short = took < _SHORT_NS
-        row[1] += took * (row[0] - row[4]) if short else took
+        calls = row[0] - row[4]
+        rests = took < _SHORT_NS and now - row[5] < _OFTEN_NS * calls
+        row[1] += took * calls if took < _SHORT_NS else took
         # No fixed interval: it could keep pace with something in the training.
-        row[3] = 24 + now % 16 if short else 1
-        row[4] = row[0]
+        row[3] = row[0] + 48 + now % 32 if rests else 0
+        row[4], row[5] = row[0], now
         column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
         words[column + 1] = row[1]
         if took > row[2]:
             words[column + 2] = row[2] = took
         if phase in COARSE:
             self.record(layout.LEAVE, phase, now, took)
+            self.tell_counts()
+
+    def tell_counts(self) -> None:
+        """Counts of marks at rest are told with a long phase's end."""
+        words = self.words
+        for row, phase in self._brief:
+            words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0]
 
     def admits(self, now: int) -> bool:
         """
@@ -192,11 +220,16 @@ class Recorder:
             return False
         return True
 
+    def may_rest(self) -> bool:
+        """Whether the mark of a short phase may be at rest on this thread, if there may be several."""
+        return self.place > _BOTTOM and self.owner == _thread_id()
+
     def row(self, phase: int) -> list[int]:
         """
         A phase's row of the table, in a list, which is read several times faster than the file.
 
-        After the columns of the file: that every how-many-th call is timed, and the count when one was timed last.
+        After the columns of the file: the count up to which its mark is at rest, and count and time when it was last
+        shown.
         """
         return self._table[phase]
 
@@ -206,9 +239,10 @@ class Recorder:
 
     @property
     def open_phases(self) -> list[int]:
-        """Numbers of the open phases, outermost first."""
+        """Numbers of the open phases, outermost first; of those at rest, the innermost."""
         words = self.words
-        return [words[place] % layout.UNTIMED - 1 for place in range(layout.STACK, self.place, 2)]
+        shown = [words[place] - 1 for place in range(_BOTTOM, self.place, 2)]
+        return [*shown, self.top] if self.top >= 0 and shown[-1:] != [self.top] else shown
 
     def expect_threads(self, *, any_yet: bool) -> None:
         """Tells whether there may be several threads from now on; called on the only one there is, or was."""
@@ -219,9 +253,9 @@ class Recorder:
 
     def step(self, number: int) -> None:
         """The user-visible step count is now ``number``, unless another thread's phases are shown."""
-        words = self.words
-        if words[2] != number and (self.place < self.limit or self.owns_phases()):
-            words[2] = number
+        if self.step_seen != number and (self.place < self.limit or self.owns_phases()):
+            words = self.words
+            words[2] = self.step_seen = number
             words[3] = _clock()
 
     def gauge(self, word: int, value: Any) -> None:

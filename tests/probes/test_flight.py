@@ -109,6 +109,27 @@ def test_what_the_recorder_writes_the_reader_reads(moves: list[tuple[str, Any]])
         assert list(recording.new_events()) == []
 
 
+@given(st.sampled_from(layout.PHASES), st.lists(PHASES, max_size=5), st.integers(0, 7))
+@settings(deadline=None, max_examples=60)
+def test_a_phase_at_rest_is_read_at_its_depth(at_rest: str, shown: list[str], depth: int) -> None:
+    with recorded() as (recorder, path), reading(path) as recording:
+        for name in shown:
+            recorder.enter(phase_id(name))
+        recorder.words[layout.AT_REST] = (phase_id(at_rest) + 1) * 256 + layout.STACK + 2 * depth
+        stack = recording.state().path
+        if depth > len(shown) or at_rest in shown[max(depth - 1, 0) : depth + 1]:
+            assert list(stack) == shown  # left from a moment ago
+        else:
+            assert list(stack) == [*shown[:depth], at_rest, *shown[depth:]]
+
+
+def test_steps_of_an_optimizer_are_events_even_while_its_mark_is_at_rest() -> None:
+    with recorded() as (recorder, path), reading(path) as recording:
+        before = recording.state().events
+        recorder.words[layout.OPTIMIZER_STEPS] += 3
+        assert recording.state().events == before + 3
+
+
 def test_times_are_those_of_the_monotonic_clock() -> None:
     with recorded() as (recorder, path), reading(path) as recording:
         before = time.monotonic_ns()

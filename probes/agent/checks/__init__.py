@@ -81,12 +81,17 @@ def train_begins(model: Any) -> None:
 
 
 def added(result: None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """After the ``add`` of any buffer; called through a mark, which guards it."""
-    buffer = args[0]
-    key = id(buffer)
+    """After the ``add`` of a buffer; called through a mark, which guards it."""
+    key = id(args[0])
     of_replays.adds[key] = of_replays.adds.get(key, 0) + 1
     if of_aliasing.watching:
-        of_aliasing.added(buffer, kwargs.get("obs", args[1] if len(args) > 1 else None))
+        stored(args, kwargs)
+
+
+@guarded
+def stored(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """After the ``add`` of any buffer, with its arguments, while ``of_aliasing`` watches."""
+    of_aliasing.added(args[0], kwargs.get("obs", args[1] if len(args) > 1 else None))
 
 
 @guarded

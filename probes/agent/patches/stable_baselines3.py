@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from .. import checks, facts, layout, preflight, updates
+from ..checks.arrays import is_library
 from ..marks import Function, mark, watch_class
 from ..recorder import phase_id, recorder
 from ..worker import as_worker, number_of, numbering
@@ -64,12 +65,18 @@ def _learn(function: Function) -> Function:
     return learn
 
 
-def _before_learn(model: Any, total_timesteps: object = None, *args: Any, **kwargs: Any) -> None:
+def _argument(number: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An argument of a method by its place, ``self`` being 0, or its name; None if it was not given."""
+    return kwargs.get(name, args[number] if len(args) > number else None)
+
+
+def _before_learn(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    model, total_timesteps = args[0], _argument(1, "total_timesteps", args, kwargs)
     if recorder.owns_phases():
         recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
         # Off-policy algorithms have an n_steps too: that of their returns.
         recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", 0) if hasattr(model, "rollout_buffer") else 0)
-        known = preflight.of(model, kwargs.get("callback", args[0] if args else None))
+        known = preflight.of(model, _argument(2, "callback", args, kwargs))
         facts.tell({**facts.of_model(model, total_timesteps), "preflight": known})
     checks.learn_begins(model)
 
@@ -87,8 +94,8 @@ def _last_look(function: Function) -> Function:
     return learn
 
 
-def _before_collect(model: Any, *args: Any, **kwargs: Any) -> None:
-    checks.collect_begins(model)
+def _before_collect(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    checks.collect_begins(args[0])
 
 
 def _train(function: Function) -> Function:
@@ -104,10 +111,10 @@ def _train(function: Function) -> Function:
     return train
 
 
-def _before_train(model: Any, *args: Any, **kwargs: Any) -> None:
+def _before_train(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if recorder.owns_phases():
-        updates.begins(model, kwargs.get("gradient_steps", args[0] if args else None))
-    checks.train_begins(model)
+        updates.begins(args[0], _argument(1, "gradient_steps", args, kwargs))
+    checks.train_begins(args[0])
 
 
 def _patch_buffers(module: Any) -> None:
@@ -120,17 +127,38 @@ def _patch_buffers(module: Any) -> None:
     before = {"compute_returns_and_advantage": _before_advantages}
     after = {"compute_returns_and_advantage": _after_advantages, "add": checks.added} if checks.ON else {}
     methods = {
-        "add": "buffer.add",
         "reset": "buffer.add",
         "compute_returns_and_advantage": "advantage",
         "get": "epoch",
         "sample": "sample",
     }
+    add = {"add": "buffer.add"}
     watch_class(module.BaseBuffer, methods, wrap)
+    watch_class(module.BaseBuffer, add, wrap, skip=_only_stores)
+    if checks.ON:
+        watch_class(module.BaseBuffer, add, _looked_at, skip=lambda cls: not _only_stores(cls))
 
 
-def _before_advantages(buffer: Any, *args: Any, **kwargs: Any) -> None:
-    checks.filled(buffer)
+def _only_stores(cls: type) -> bool:
+    """Whether ``add`` of a buffer copies a row into memory and no more: of that a phase would tell nothing."""
+    return hasattr(cls, "compute_returns_and_advantage") and is_library(cls)
+
+
+def _looked_at(function: Function, phase: str, name: str) -> Function:
+    """A buffer's ``add``, without its phase."""
+
+    @functools.wraps(function)
+    def add(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if checks.of_aliasing.watching:
+            checks.stored(args, kwargs)
+        return result
+
+    return add
+
+
+def _before_advantages(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    checks.filled(args[0])
 
 
 def _after_advantages(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -165,9 +193,9 @@ def _sample(function: Function) -> Function:
     return sample
 
 
-def _before_sample(buffer: Any, *args: Any, **kwargs: Any) -> None:
-    if _is_replay(buffer):
-        checks.sampled(buffer)
+def _before_sample(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if _is_replay(args[0]):
+        checks.sampled(args[0])
 
 
 def _is_replay(buffer: Any) -> bool:
@@ -204,20 +232,22 @@ def _patch_callbacks(module: Any) -> None:
     watch_class(module.BaseCallback, methods, wrap)
 
 
-def _before_step(callback: Any, *args: Any, **kwargs: Any) -> None:
-    # Once a step: what Recorder.step does, in place.
-    model, own = callback.model, recorder
+def _before_step(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    # Once a step: what Recorder.step does, in place, and without the clock while the mark is at rest.
+    model, own = args[0].model, recorder
     if model is not None:
-        words, number = own.words, model.num_timesteps
-        if words[2] != number and (own.place < own.limit or own.owns_phases()):
-            words[2] = number
-            words[3] = _clock()
+        number = model.num_timesteps
+        if own.step_seen != number and (own.place < own.limit or own.owns_phases()):
+            words = own.words
+            words[2] = own.step_seen = number
+            if not own.at_rest:
+                words[3] = _clock()
 
 
-def _before_training(callback: Any, *args: Any, **kwargs: Any) -> None:
+def _before_training(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     # With reset_num_timesteps=False what was learnt before counts too.
     if recorder.owns_phases():
-        recorder.gauge(layout.TOTAL_STEPS, getattr(callback.model, "_total_timesteps", None))
+        recorder.gauge(layout.TOTAL_STEPS, getattr(args[0].model, "_total_timesteps", None))
 
 
 def _rollout_end(function: Function) -> Function:

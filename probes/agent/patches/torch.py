@@ -10,7 +10,8 @@ from ..recorder import recorder
 
 
 def _patch_compiler(module: Any) -> None:
-    marks.is_compiling = module.is_compiling
+    # The dearer question is what was there before 2.1.
+    marks.is_compiling = getattr(module, "is_dynamo_compiling", module.is_compiling)
 
 
 def _patch_autograd(module: Any) -> None:

@@ -7,38 +7,41 @@ from dataclasses import asdict
 from typing import Any
 
 from matrix.bisecting.steps import Comparison, LastEvent
-from matrix.bisecting.zoom import Value
+from matrix.bisecting.zoom import Zoomed
 from reports import plain
 
 _MOST = 8
 """Processes whose last event is shown."""
 
 
-def lines(comparison: Comparison, value: Value | None, *, zoomed: bool = False) -> list[str]:
+def lines(comparison: Comparison, zoomed: Zoomed | None) -> list[str]:
     """
     For a terminal: label and text.
 
-    :param zoomed: whether a value was looked for.
+    :param zoomed: what was seen where they part, if that was looked at.
     """
-    return [f"{label:<12}{plain.line(text)}".rstrip() for label, text in _rows(comparison, value, zoomed)]
+    return [f"{label:<12}{plain.line(text)}".rstrip() for label, text in _rows(comparison, zoomed)]
 
 
-def value_json(value: Value | None) -> dict[str, Any] | None:
+def zoomed_json(zoomed: Zoomed | None) -> dict[str, Any]:
     """As a JSON object."""
-    return None if value is None else asdict(value)
+    return {"value": None, "update": None} if zoomed is None else asdict(zoomed)
 
 
-def _rows(comparison: Comparison, value: Value | None, zoomed: bool) -> Iterator[tuple[str, str]]:
+def _rows(comparison: Comparison, zoomed: Zoomed | None) -> Iterator[tuple[str, str]]:
+    value, update = (zoomed.value, zoomed.update) if zoomed is not None else (None, None)
     parting = comparison.parting
     if parting is None:
         yield "", f"no difference in {comparison.compared} rollouts" if comparison.compared else "nothing to compare"
     else:
         yield "", f"they part in phase {parting.phase}, step {parting.step}"
         yield "first", parting.says
+    if update is not None:
+        yield "update", update.says
     if value is not None:
         yield "value", value.says
         yield "in all", f"{value.differing} elements of that rollout differ"
-    elif zoomed and parting is not None:
+    elif zoomed is not None and update is None and parting is not None:
         yield "value", "run again, the two did not differ there: the difference does not come every time"
     if comparison.noise is not None:
         yield "A and A2", f"part, too: {comparison.noise.says}"

@@ -47,11 +47,11 @@ def add(kinds: Commands) -> None:
 def _steps(options: argparse.Namespace) -> int:
     comparison = compare_runs(options.run_a, options.run_b, options.repeat)
     out = options.out or options.run_b / "steps"
-    value = None
+    zoomed = None
     if options.zoom and comparison.parting is not None and comparison.parting.array is not None:
         live = terminal.LiveLine(sys.stderr)
         try:
-            value = zoom(
+            zoomed = zoom(
                 options.run_a,
                 options.run_b,
                 comparison.parting,
@@ -61,8 +61,8 @@ def _steps(options: argparse.Namespace) -> int:
             )
         finally:
             live.clear()
-    lines = bisect_steps_text.lines(comparison, value, zoomed=options.zoom)
-    document = {**comparison.to_json(), "value": bisect_steps_text.value_json(value)}
+    lines = bisect_steps_text.lines(comparison, zoomed)
+    document = {**comparison.to_json(), **bisect_steps_text.zoomed_json(zoomed)}
     text = json.dumps(document, indent=1, ensure_ascii=False)
     try:
         out.mkdir(parents=True, exist_ok=True)

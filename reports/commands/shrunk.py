@@ -7,6 +7,7 @@ A bug report of the bisection, or of a run whose very settings it tried, shows t
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _ABOVE = 3
 _NO_SETTINGS = frozenset({"--seed", "--save"})
 """Options that tell where and how often a cell is run, not what it is."""
 _LIBRARIES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy")
+_Key = tuple[tuple[str, ...], tuple[str | None, ...], tuple[str | None, ...]]
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,30 @@ def of_run(folder: Path, diagnosis: Diagnosis) -> Found | None:
     """
     for above in folder.resolve().parents[:_ABOVE]:
         for path in sorted(above.glob(f"*/{FILE}")):
-            with contextlib.suppress(MatrixError):
-                result = Result.load(path.parent)
-                found = _shrunk(path.parent, result)
-                if found is not None and found.changed and _was_tried(path.parent, result, diagnosis):
-                    return found
+            tried, found = _tried(path.parent)
+            if found is not None and _key(diagnosis) in tried:
+                return found
     return None
+
+
+@functools.lru_cache(maxsize=16)  # a sweep asks for each of its trials
+def _tried(search: Path) -> tuple[frozenset[_Key], Found | None]:
+    """What a bisection tried that failed as was sought, and what it was shrunk to, if it was."""
+    try:
+        result = Result.load(search)
+    except MatrixError:
+        return frozenset(), None
+    found = _shrunk(search, result)
+    if found is None or not found.changed:
+        return frozenset(), None
+    keys = set()
+    for folder in (
+        *_failed_so(search, result.runs, result),
+        *_failed_so(search / SHRINK, _runs(search / SHRINK), result),
+    ):
+        with contextlib.suppress(stored.StoredError):
+            keys.add(_key(stored.run(folder)))
+    return frozenset(keys), found
 
 
 def _shrunk(search: Path, result: Result) -> Found | None:
@@ -148,38 +168,22 @@ def _surroundings(levels: Mapping[str, Any]) -> Iterator[str]:
         yield f"It ran with {wording.listed(told)} in its environment"
 
 
-def _was_tried(search: Path, result: Result, diagnosis: Diagnosis) -> bool:
-    failed = (*_failed_so(search, result.runs, result), *_failed_so(search / SHRINK, _runs(search / SHRINK), result))
-    for folder in failed:
-        with contextlib.suppress(stored.StoredError):
-            if _alike(stored.run(folder), diagnosis):
-                return True
-    return False
+def _key(diagnosis: Diagnosis) -> _Key:
+    """The same for runs of the same settings, with the same libraries, that failed in the same way."""
+    seen = observed(diagnosis)
+    failure = (str(diagnosis.verdict), seen.phase, seen.culprit, seen.signal, masked(seen.exception or ""))
+    installed = diagnosis.environment.get("packages") or {}
+    return _settings(diagnosis), failure, tuple(installed.get(name) for name in _LIBRARIES)
 
 
-def _alike(one: Diagnosis, other: Diagnosis) -> bool:
-    """Whether they ran the same with the same libraries, and failed in the same way."""
-    return (_settings(one), _failure(one), _libraries(one)) == (_settings(other), _failure(other), _libraries(other))
-
-
-def _settings(diagnosis: Diagnosis) -> list[str]:
+def _settings(diagnosis: Diagnosis) -> tuple[str, ...]:
     """The words of the command behind the interpreter, but for those that a repetition changes."""
     words = list(diagnosis.command[1:])
-    return [
+    return tuple(
         word
         for place, word in enumerate(words)
         if word.partition("=")[0] not in _NO_SETTINGS and (not place or words[place - 1] not in _NO_SETTINGS)
-    ]
-
-
-def _failure(diagnosis: Diagnosis) -> tuple[Any, ...]:
-    seen = observed(diagnosis)
-    return diagnosis.verdict, seen.phase, seen.culprit, seen.signal, masked(seen.exception or "")
-
-
-def _libraries(diagnosis: Diagnosis) -> list[Any]:
-    installed = diagnosis.environment.get("packages") or {}
-    return [installed.get(name) for name in _LIBRARIES]
+    )
 
 
 def _runs(folder: Path) -> Iterator[Run[Any]]:

@@ -12,7 +12,7 @@ from matrix.bisecting.result import Result
 from probes.diagnosis import Diagnosis
 from probes.heap.check import HeapCheck
 from probes.verdicts import Verdict
-from reports import bisect_markdown, bisect_text, html, run_markdown, sweep_markdown
+from reports import bisect_markdown, bisect_text, html, run_markdown
 from reports.local_variables import ThreadVariables
 from reports.pictures import Picture
 from reports.pictures.of_run import run_pictures
@@ -20,6 +20,7 @@ from reports.pictures.of_sweep import sweep_pictures
 from reports.redaction.document import redacted, redacted_heap_check
 from reports.redaction.redactor import Redactor
 from reports.redaction.sweep import redacted_search, redacted_sweep
+from reports.sweep import markdown as sweep_markdown
 
 
 def run_report(

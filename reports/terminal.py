@@ -11,10 +11,11 @@ from matrix.analysis.confounding import Relation
 from probes import causes
 from probes.diagnosis import Diagnosis
 from probes.watch import Status
-from reports import plain, preflight_text, remedies_text, sweep_search, wording
+from reports import plain, preflight_text, remedies_text, wording
 from reports.redaction.document import redacted
 from reports.redaction.redactor import Redactor
 from reports.redaction.sweep import redacted_sweep
+from reports.sweep import search as sweep_search
 
 _QUIET_EVERY_S = 10.0
 

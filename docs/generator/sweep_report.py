@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from docs.generator import schemas
 from reports import markdown as md
-from reports.sweep_json import schema
+from reports.sweep.document import schema
 
 
 def page() -> Iterator[str]:

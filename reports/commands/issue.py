@@ -20,7 +20,7 @@ from reports.issue.reproducer import NoReproducerError, Reproducer
 from reports.redaction.document import redacted
 from reports.redaction.redactor import Redactor
 from reports.redaction.script import ScriptError, redact_script
-from reports.sweep_conclusion import ordered
+from reports.sweep.conclusion import ordered
 from repro import options as training
 
 ISSUE = "issue.md"

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrix.running.trial import CELLS_FOLDER
-from reports import files, junit, local_variables, speedscope, stored, sweep_json, terminal
+from reports import files, junit, local_variables, speedscope, stored, terminal
 from reports.commands import bisected, comparing, issue
 from reports.commands.interface import EXIT_OK, Commands, UsageError
 from reports.issue.text import REPRODUCER
 from reports.redaction.document import redacted
 from reports.redaction.redactor import Redactor
 from reports.redaction.sweep import redacted_sweep
+from reports.sweep import document as sweep_json
 
 JUNIT = "junit.xml"
 _WITH_VARIABLES = ("md", "html", "text", "issue")

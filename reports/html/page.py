@@ -22,7 +22,7 @@ def page(markdown: str, title: str, pictures: Iterable[Picture] = (), verdict: V
     """
     A whole HTML document that needs nothing else.
 
-    :param markdown: a report, as ``run_markdown`` or ``sweep_markdown`` writes it.
+    :param markdown: a report, as ``run_markdown`` or ``sweep.markdown`` writes it.
     :param title: of the window, as plain text.
     :param pictures: those that the report refers to; they become parts of the page.
     :param verdict: of a run, whose colour the page takes on.

@@ -10,7 +10,7 @@ from reports.pictures.bars import posterior
 from reports.pictures.canvas import Picture
 from reports.pictures.heatmap import Outcome, heatmap
 from reports.pictures.intervals import Share, intervals
-from reports.sweep_search import plain
+from reports.sweep.search import plain
 
 
 @dataclass(frozen=True)

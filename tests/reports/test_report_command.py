@@ -19,8 +19,8 @@ from matrix.analysis.analysis import PLAN_FILE, STORE_FILE, Analysis
 from matrix.results.store import Store
 from probes import diagnosis as contract
 from probes.diagnosis import Diagnosis
-from reports import sweep_json
 from reports.commands.interface import EXIT_BLIND, EXIT_DIAGNOSED, EXIT_OK, EXIT_USAGE
+from reports.sweep import document as sweep_json
 from tests.reports.conftest import failed, healthy, slow
 from tests.reports.issue.pep723 import metadata
 

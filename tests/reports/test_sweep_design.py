@@ -10,7 +10,7 @@ import pytest
 
 from matrix.analysis.analysis import Analysis
 from matrix.designs import DESIGN_NAMES
-from reports import sweep_design
+from reports.sweep import design as sweep_design
 from tests.reports.conftest import healthy
 
 Sweep = Callable[..., tuple[Analysis, Path]]

@@ -14,7 +14,8 @@ from matrix.plan.cells import Cell, Trial, VersionSet
 from matrix.plan.plan import Plan, RunSettings
 from matrix.results.observation import Observation, Outcome
 from probes.verdicts import Verdict
-from reports import sweep_markdown, terminal
+from reports import terminal
+from reports.sweep import markdown as sweep_markdown
 
 HEALTHY = Observation(Outcome.RAN, verdict=Verdict.HEALTHY)
 FROZEN = Observation(

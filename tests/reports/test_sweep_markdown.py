@@ -12,7 +12,7 @@ import pytest
 
 from matrix.analysis.analysis import Analysis
 from matrix.plan.claims import Claim
-from reports import sweep_markdown
+from reports.sweep import markdown as sweep_markdown
 from tests.reports.conftest import failed, healthy, slow
 
 Sweep = Callable[..., tuple[Analysis, Path]]

@@ -16,8 +16,9 @@ from matrix.plan.plan import Plan, RunSettings
 from matrix.results.observation import Observation, Outcome
 from matrix.results.store import Store
 from probes.verdicts import Verdict
-from reports import files, sweep_markdown, terminal
+from reports import files, terminal
 from reports.pictures.of_sweep import sweep_pictures
+from reports.sweep import markdown as sweep_markdown
 
 FACTORS: Mapping[str, tuple[Level, ...]] = {f"f{number}": ("a", "b") for number in range(4)}
 HEALTHY = Observation(Outcome.RAN, verdict=Verdict.HEALTHY)

@@ -12,7 +12,7 @@ import pytest
 
 from matrix.analysis.analysis import Analysis
 from matrix.plan.claims import Claim
-from reports import sweep_json
+from reports.sweep import document as sweep_json
 from tests.reports.conftest import failed, healthy, slow
 
 Sweep = Callable[..., tuple[Analysis, Path]]

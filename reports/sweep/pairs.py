@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from matrix.analysis.analysis import Analysis
 from matrix.analysis.interactions import Combination, PairEffect
 from reports import markdown as md
-from reports import sweep_figures as fig
 from reports import wording
+from reports.sweep import figures as fig
 
 _MAX_TOLD = 5
 _MAX_ALIASES = 3

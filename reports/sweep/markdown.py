@@ -8,15 +8,18 @@ from pathlib import Path
 
 from matrix.analysis.analysis import Analysis, Result
 from reports import markdown as md
-from reports import remedies_text, sweep_design, sweep_flaky, sweep_limits
+from reports import remedies_text
 from reports.pictures.of_sweep import SweepPictures
 from reports.redaction.redactor import Redactor
-from reports.sweep_conclusion import conclusion, ordered
-from reports.sweep_cost import cost
-from reports.sweep_effects import effects
-from reports.sweep_facts import Runs
-from reports.sweep_findings import findings
-from reports.sweep_search import search
+from reports.sweep import design as sweep_design
+from reports.sweep import flaky as sweep_flaky
+from reports.sweep import limits as sweep_limits
+from reports.sweep.conclusion import conclusion, ordered
+from reports.sweep.cost import cost
+from reports.sweep.effects import effects
+from reports.sweep.facts import Runs
+from reports.sweep.findings import findings
+from reports.sweep.search import search
 
 _MAX_COMMANDS = 20
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from matrix.analysis.analysis import Analysis
 from matrix.analysis.confounding import At, Confounded, Relation
 from reports import markdown as md
-from reports import sweep_figures as fig
 from reports import wording
+from reports.sweep import figures as fig
 
 _WIDE = 0.5
 """An interval for a share that is wider tells little."""

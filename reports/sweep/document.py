@@ -20,7 +20,7 @@ SCHEMA = "freezelab.sweep-report/1"
 
 def schema() -> dict[str, Any]:
     """The contract as JSON Schema (2020-12)."""
-    path = Path(__file__).parent / "schemas" / "sweep-report-1.schema.json"
+    path = Path(__file__).parent.parent / "schemas" / "sweep-report-1.schema.json"
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return value
 

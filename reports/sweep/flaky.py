@@ -9,7 +9,7 @@ from matrix.analysis.circumstances import Circumstance, circumstances
 from matrix.analysis.flaky import FlakyCell, Over
 from reports import markdown as md
 from reports import wording
-from reports.sweep_figures import cell_label
+from reports.sweep.figures import cell_label
 
 _MAX_FLAKY = 20
 _MAX_FOLDERS = 3

@@ -8,10 +8,11 @@ from matrix.analysis.analysis import Analysis, FactorEffect, Finding
 from matrix.analysis.effects import LevelEffect, strength
 from matrix.plan.parameters import Level
 from reports import markdown as md
-from reports import sweep_figures as fig
-from reports import sweep_limits, wording
-from reports.sweep_facts import Runs, set_up_changes, unit
-from reports.sweep_pairs import together
+from reports import wording
+from reports.sweep import figures as fig
+from reports.sweep import limits as sweep_limits
+from reports.sweep.facts import Runs, set_up_changes, unit
+from reports.sweep.pairs import together
 
 _LIKELY = (
     "*likely between*: where the true share lies with a probability of 95 %, judged by these runs alone (Jeffreys "

@@ -10,10 +10,10 @@ from probes import causes, signature
 from probes.causes import Cause
 from reports import markdown as md
 from reports import run_stacks, run_time, wording
-from reports.sweep_conclusion import ordered
-from reports.sweep_effects import where_it_occurs
-from reports.sweep_facts import Run, Runs, iterations
-from reports.sweep_figures import label
+from reports.sweep.conclusion import ordered
+from reports.sweep.effects import where_it_occurs
+from reports.sweep.facts import Run, Runs, iterations
+from reports.sweep.figures import label
 
 _MAX_ROWS = 12
 _MAX_FINDINGS = 20

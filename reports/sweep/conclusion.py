@@ -12,7 +12,7 @@ from probes import causes
 from probes.verdicts import Verdict
 from reports import markdown as md
 from reports import wording
-from reports.sweep_facts import (
+from reports.sweep.facts import (
     Run,
     Runs,
     irrelevant,
@@ -24,8 +24,8 @@ from reports.sweep_facts import (
     unit,
     unseen,
 )
-from reports.sweep_figures import label
-from reports.sweep_search import sentence
+from reports.sweep.figures import label
+from reports.sweep.search import sentence
 
 _MAX_CHANGES = 6
 _MAX_FINDINGS = 5

@@ -1,0 +1,1 @@
+"""The report of a sweep: a module for each part, joined by :mod:`reports.sweep.markdown`."""

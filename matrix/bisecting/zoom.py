@@ -10,7 +10,7 @@ import contextlib
 import json
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matrix.bisecting.steps import Parting, rank_of
+from matrix.bisecting.zoomed_update import Arrays, Update, first_update
 from matrix.errors import MatrixError
 from matrix.running.trial import Runner
 from probes import remedies
 from probes.agent.layout import ZOOM_VARIABLE
 from probes.errors import InputError
 from probes.watch import InterruptedRunError, Status, WatchOptions, watch
-
-Arrays = Mapping[str, NDArray[Any]]
-"""Name to array, shape (envs, steps, ...)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,16 @@ class Value:
         return f"{where} is {self.a} in A, {self.b} in B{bits}"
 
 
+@dataclass(frozen=True)
+class Zoomed:
+    """What two runs differ in where they part."""
+
+    value: Value | None
+    """None: not in the rollout, this time."""
+    update: Update | None
+    """None: not in the update before it, or there is none."""
+
+
 def zoom(
     run_a: Path,
     run_b: Path,
@@ -66,9 +74,9 @@ def zoom(
     runner: Runner = watch,
     on_status: Callable[[str, Status], None] = lambda _name, _status: None,
     limit_s: float | None = None,
-) -> Value | None:
+) -> Zoomed:
     """
-    Runs both commands again until the rollout is stored, and compares it; None if they do not differ this time.
+    Runs both commands again until the rollout is stored, and compares it and the update before it.
 
     :param out: gets a run's folder for each, ``a`` and ``b``.
     :raises MatrixError: a run can't be repeated, or did not come so far.
@@ -78,7 +86,8 @@ def zoom(
         _again(run, out / name, parting.rollout, runner, lambda status, name=name: on_status(name, status), limit_s)  # type: ignore[misc]
         for name, run in (("a", run_a), ("b", run_b))
     ]
-    return first_value(parting.rollout, *stored)
+    updates = [_update_of(out / name, parting.rollout) for name in ("a", "b")]
+    return Zoomed(first_value(parting.rollout, *stored), first_update(parting.rollout - 1, *updates))
 
 
 def first_value(rollout: int, a: Arrays, b: Arrays) -> Value | None:
@@ -122,7 +131,7 @@ def _again(
 ) -> Arrays:
     command, cwd, words = _meta(run)
     flight = out.resolve() / "flight"
-    for old in flight.glob("zoom-*.npz*"):
+    for old in (*flight.glob("zoom-*.npz*"), *flight.glob("update-*.npz*")):
         old.unlink()
     options = WatchOptions(
         out=out,
@@ -144,6 +153,15 @@ def _again(
     path = _stored(flight, rollout)
     if path is None:
         raise MatrixError(f"{run}: run again, it did not come to the end of rollout {rollout}; see {out}")
+    return _load(path)
+
+
+def _update_of(out: Path, rollout: int) -> Arrays:
+    path = next(iter(sorted((out / "flight").glob(f"update-*-{rollout}.npz"))), None)
+    return _load(path) if path is not None else {}
+
+
+def _load(path: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)

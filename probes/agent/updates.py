@@ -46,6 +46,11 @@ def begins(model: Any, gradient_steps: object) -> None:
         recorder.gauge(layout.N_EPOCHS, getattr(model, "n_epochs", 1))
 
 
+def trained() -> Any:
+    """The model that ``train`` was called on last; None if there is none."""
+    return _trains() if _trains is not None else None
+
+
 def ends() -> None:
     """``train`` has returned or failed."""
     census.stop()
@@ -145,7 +150,7 @@ def _used_share(item: Any) -> float | None:
 
 def _subnormal_share() -> float | None:
     """The share of subnormal numbers among weights, gradients and the optimizer's moments; None if unknown."""
-    model = _trains() if _trains is not None else None
+    model = trained()
     torch = sys.modules.get("torch")
     if model is None or torch is None:
         return None

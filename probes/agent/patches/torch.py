@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import layout, marks
+from .. import layout, marks, updates
+from ..checks import zoom
 from ..marks import Function, mark, watch_class
 from ..recorder import recorder
 
@@ -30,6 +31,8 @@ def _patch_optimizer(module: Any) -> None:
 
 def _stepped(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     recorder.words[layout.OPTIMIZER_STEPS] += 1
+    if zoom.CHOSEN:
+        zoom.stepped(updates.trained())
 
 
 PATCHES = {

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from freezelab import main
 from matrix.bisecting.steps import compare_runs, first_difference
 from matrix.bisecting.zoom import first_value
+from matrix.bisecting.zoomed_update import first_update
 from matrix.errors import MatrixError
 from probes.fingerprint import Rollout
 from probes.watch import WatchOptions, watch
@@ -40,6 +41,26 @@ class OneBit(gymnasium.Wrapper):
 
 env = OneBit(gymnasium.make("CartPole-v1"))
 PPO("MlpPolicy", env, n_steps=64, batch_size=64, n_epochs=1, seed=1, device="cpu").learn(192)
+"""
+
+
+NUDGED = """
+import sys
+import gymnasium
+import torch
+from stable_baselines3 import PPO
+
+class Nudged(torch.optim.Adam):
+    steps = 0
+    def step(self, closure=None):
+        self.steps += 1
+        if self.steps == int(sys.argv[1]):
+            self.param_groups[0]["params"][-1].grad *= 2
+        return super().step(closure)
+
+policy = {"optimizer_class": Nudged}
+env = gymnasium.make("CartPole-v1")
+PPO("MlpPolicy", env, n_steps=64, batch_size=32, n_epochs=2, seed=1, device="cpu", policy_kwargs=policy).learn(192)
 """
 
 
@@ -130,6 +151,38 @@ def test_one_planted_bit_of_a_real_training_is_found(tmp_path: Path, capsys: pyt
     value = told["value"]
     assert (value["rollout"], value["row"], value["array"], value["bits"], value["a"]) == (2, 35, "rewards", 1, "1.0")
     assert json.loads((b / "steps" / "steps.json").read_text(encoding="utf-8")) == told
+
+
+def test_what_was_planted_in_an_update_is_found_by_step_and_parameter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "train.py"
+    program.write_text(NUDGED, encoding="utf-8")
+    a, b = _run(program, tmp_path / "a", "0"), _run(program, tmp_path / "b", "3")
+    assert main(["bisect", "steps", str(a), str(b), "--zoom", "--json"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found["parting"]["phase"] == "train"
+    update = found["update"]
+    assert (update["after"], update["step"], update["kind"], update["parameters"]) == (1, 3, "gradient", 1)
+    assert update["parameter"] == "value_net.bias"
+    assert update["weights"] > 1
+    assert "optimizer step 3: the gradient of value_net.bias" in told.err
+
+
+def test_equal_gradients_and_unlike_weights_are_the_optimizers_doing() -> None:
+    same = np.zeros(4, np.uint32)
+    a: dict[str, Any] = {"gradient/w": same, "weights/w": same, "value/w": np.zeros(3)}
+    b: dict[str, Any] = {
+        "gradient/w": np.array([0, 0, 1, 1]),
+        "weights/w": np.array([0, 1, 1, 1]),
+        "value/w": np.array([0, 1, 0]),
+    }
+    found = first_update(2, a, b)
+    assert found is not None
+    assert (found.step, found.kind, found.weights) == (2, "weights", 1)
+    assert first_update(2, a, a) is None
+    assert first_update(2, {}, {}) is None
 
 
 def test_of_a_freeze_without_a_twin_the_last_event_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,8 +126,8 @@ def _print_versions(simulate: Simulate) -> dict[World, list[list[Ending]]]:
         _row(_name(world), (f"{_TABLE.get(world, 'held out')}", *cells, *others))
     print(
         "at 97 %: stopped at the lowest stated confidence at which 97 % are right; ends known: both of them were run\n"
-        f"{_SWEPT} times before, by a sweep, say; plain: binary search, one run each; rates told: Bayesian, told both\n"
-        "rates beforehand, and that there is a culprit; table told: that the rates are one of this table's pairs"
+        f"{_SWEPT} times before, by a sweep (--from); plain: binary search, one run each; rates told: Bayesian, told\n"
+        "both rates beforehand, and that there is a culprit; table told: that the rates are one of this table's pairs"
     )
     asked = _TABLE[1.0, 0.0]
     print(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 
-from matrix.bisect import Groups, Linear
+from matrix.bisect import Groups, Linear, Observation, Outcome
 from tests.matrix.bisect.simulation import CHANGES, ITEMS, from_on, needs, run
 
 SEARCHES = 20
@@ -23,6 +26,29 @@ def test_the_first_bad_version_is_right_as_often_as_stated(rate: float, otherwis
     assert confidence / SEARCHES >= 0.95
     # By chance alone, fewer of 20 are right in one of 60 cases.
     assert right >= SEARCHES - 3
+
+
+@pytest.mark.parametrize(
+    ("rate", "otherwise", "most"), [(1.0, 0.0, 7), (0.5, 0.0, 25), (0.3, 0.0, 45), (0.5, 0.05, 60)], ids=str
+)
+def test_a_search_among_32_is_short_if_a_sweep_has_run_both_ends(rate: float, otherwise: float, most: int) -> None:
+    items = [str(at) for at in range(32)]
+    runs, right = 0, 0
+    for seed in range(SEARCHES):
+        random = np.random.default_rng([1, seed])
+        first_bad = 1 + seed * 3 % 31
+        bisector = Linear(items)
+        for end, freezes in ((items[0], otherwise), (items[-1], rate)):
+            frozen = [Outcome.FREEZE if each < freezes else Outcome.PASS for each in random.random(24)]
+            bisector.replay([Observation(end, outcome) for outcome in frozen])
+        runs += run(bisector, _from(first_bad, rate, otherwise), seed=seed)
+        right += bisector.conclusion is not None and bisector.conclusion.culprit == (str(first_bad),)
+    assert runs / SEARCHES <= most
+    assert right >= SEARCHES - 3
+
+
+def _from(first_bad: int, rate: float, otherwise: float) -> Callable[[str], float]:
+    return lambda item: rate if int(item) >= first_bad else otherwise
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.05, 0.5, 1.0])

@@ -38,7 +38,7 @@ GPU_DRIVER = "libcuda.so"
 _MAX_NATIVE = 4
 _PROFILE_S = 6
 _MAX_PROFILES = 3
-_CENSUSES = 8
+_CENSUSES = 4
 _CENSUS_AFTER_S = 0.75
 """An update that has lasted so long is worth a census: at most one minibatch of it is slowed down each time."""
 

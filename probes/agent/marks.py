@@ -40,6 +40,7 @@ def mark(
     *,
     instead: Mapping[str, Function] | None = None,
     compiled: bool = False,
+    looks: bool = False,
 ) -> Function:
     """
     ``function`` with a phase around it; a phase inside the same phase is one phase.
@@ -49,12 +50,13 @@ def mark(
     :param instead: what to call directly inside other phases; only for a phase that comes at every step.
     :param compiled: torch.compile may come through: it is to find ``function`` there and nothing of ours; only for
         such a phase too.
+    :param looks: ``after`` need not be called each time that the mark is at rest, only while ``recorder.attentive``.
     """
     number = phase_id(phase)
     if number in COARSE:
         return _around_whole(function, number, before, after)
     elsewhere = {phase_id(name): other for name, other in instead.items()} if instead else None
-    return _around_short(function, number, before, after, elsewhere, compiled=compiled)
+    return _around_short(function, number, before, after, elsewhere, compiled=compiled, looks=looks)
 
 
 def _around_whole(function: Function, number: int, before: _Before | None, after: _After | None) -> Function:
@@ -96,6 +98,7 @@ def _around_short(
     elsewhere: Mapping[int, Function] | None,
     *,
     compiled: bool,
+    looks: bool,
 ) -> Function:
     """
     For a phase that comes at every step.
@@ -109,14 +112,14 @@ def _around_short(
     shown = _shown(function, number, before, after)
     tells = (number + 1) << 8 if number in _TOLD_AT_REST else 0
     column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
-    parts = (recorder, number, recorder.row(number), elsewhere, before, after, shown, tells, column)
+    parts = (recorder, number, recorder.row(number), elsewhere, before, after, looks, shown, tells, column)
 
     @functools.wraps(function)
     def marked(*args: Any, **kwargs: Any) -> Any:
         # First: what the compiler saw of ours it would have to watch.
         if compiled and is_compiling():
             return function(*args, **kwargs)
-        own, number, row, elsewhere, before, after, shown, tells, column = parts
+        own, number, row, elsewhere, before, after, looks, shown, tells, column = parts
         outer = own.top
         if outer == number:
             return function(*args, **kwargs) if kwargs else function(*args)
@@ -141,7 +144,7 @@ def _around_short(
                 except Exception as error:  # noqa: BLE001
                     own.fault(function.__qualname__, error)
             result = function(*args, **kwargs) if kwargs else function(*args)
-            if after is not None:
+            if after is not None and (own.attentive or not looks):
                 try:
                     after(result, args, kwargs)
                 except Exception as error:  # noqa: BLE001

@@ -57,6 +57,8 @@ class Recorder:
         """The innermost of them, or of those at rest; -1 when there is none."""
         self.at_rest = 0
         """The word ``AT_REST``."""
+        self.attentive = False
+        """Whether what only looks is called at marks at rest, too."""
         self.step_seen = -1
         """The word ``STEP``: memory of ours is read several times faster than the file."""
         for row in self._table:

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import giver, layout
-from ..recorder import recorder
+from ..recorder import phase_id, recorder
 from .aliasing import Aliasing
 from .replay import Replays
 from .rollouts import Rollouts
@@ -37,6 +37,7 @@ of_rollouts = Rollouts(epochs=MODE == "epoch")
 of_replays = Replays()
 of_aliasing = Aliasing()
 of_semantics = Semantic()
+_env_steps = recorder.row(phase_id("env.step"))
 
 
 def guarded(check: Callable[..., None]) -> Callable[..., None]:
@@ -84,13 +85,13 @@ def added(result: None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """After the ``add`` of a buffer; called through a mark, which guards it."""
     key = id(args[0])
     of_replays.adds[key] = of_replays.adds.get(key, 0) + 1
-    if of_aliasing.watching:
+    if recorder.attentive:
         stored(args, kwargs)
 
 
 @guarded
 def stored(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """After the ``add`` of any buffer, with its arguments, while ``of_aliasing`` watches."""
+    """After the ``add`` of any buffer, with its arguments, while ``recorder.attentive``."""
     of_aliasing.added(args[0], kwargs.get("obs", args[1] if len(args) > 1 else None))
 
 
@@ -132,10 +133,9 @@ def sampled(buffer: Any) -> None:
 
 def env_stepped(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """After the ``step`` of a vectorised environment; called through a mark, which guards it."""
-    aliasing = of_aliasing
-    aliasing.steps = steps = aliasing.steps + 1
-    if steps >= aliasing.next_look:
-        aliasing.stepped(args[0], result)
+    steps = _env_steps[0]
+    if recorder.attentive or steps >= of_aliasing.next_look:
+        of_aliasing.stepped(args[0], result, steps)
 
 
 def env_reset(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..recorder import recorder
 from . import arrays
 from .findings import findings
 
 _ALWAYS = 300
-"""So many steps are all looked at, then two of each ``_PERIOD``: a look takes two, and a third to forget."""
+"""So many steps are all looked at, then two of each ``_PERIOD`` or somewhat more."""
 _PERIOD = 64
 _TERMINALS = 100
 """Episodes ended by a time limit that are looked at."""
@@ -35,12 +36,10 @@ class Aliasing:
     """Follows observations from ``VecEnv.step`` to ``buffer.add``."""
 
     def __init__(self) -> None:
-        self.watching = False
-        """Whether the next ``add`` is worth a look."""
-        self.steps = 0
-        """Steps taken, counted by the caller."""
+        self.looks = 0
+        """Steps that were looked at."""
         self.next_look = 0
-        """The step at which :meth:`stepped` is to be called next."""
+        """The count of steps at which :meth:`stepped` is to be called next, unless ``recorder.attentive``."""
         self._handed: list[_Handed] = []
         """The last two."""
         self._terminals_left = _TERMINALS
@@ -49,27 +48,32 @@ class Aliasing:
 
     def was_reset(self, env: Any, observation: Any) -> None:
         """``env.reset`` returned."""
-        if self.steps < _ALWAYS:
+        if self.looks < _ALWAYS:
             self._hand(env, observation)
 
-    def stepped(self, env: Any, result: Any) -> None:
-        """``env.step`` returned."""
-        steps = self.steps
+    def stepped(self, env: Any, result: Any, steps: int) -> None:
+        """
+        ``env.step`` returned.
+
+        :param steps: how many were taken.
+        """
         if self._terminals:
             self._look_again(env)
         dones = result[2]
         # Not a tensor: reading that back from a device would make the training wait.
         if self._terminals_left and type(dones).__name__ == "ndarray" and True in dones.tolist():
             self._look_at_terminals(env, dones.tolist())
-        if steps <= _ALWAYS or steps % _PERIOD < 2:
+        # A look takes two steps, and a third to forget.
+        if self.looks < _ALWAYS or len(self._handed) < 2:
+            self.looks += 1
             self._hand(env, result[0])
         else:
-            self.watching = False
+            recorder.attentive = False
             self._handed.clear()
-            self.next_look = steps - steps % _PERIOD + _PERIOD
+            self.next_look = steps + _PERIOD - 2
 
     def _hand(self, env: Any, observation: Any) -> None:
-        self.watching = True
+        recorder.attentive = True
         self._handed = [*self._handed[-1:], _Handed(env, observation)]
 
     def added(self, buffer: Any, observation: Any) -> None:

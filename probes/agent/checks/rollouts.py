@@ -81,8 +81,8 @@ class Rollouts:
     def __init__(self, *, epochs: bool) -> None:
         self._epochs = epochs
         self._watches: dict[int, _Watch] = {}
-        self.account = Account(share=0.004, credit_s=0.05)
-        self.epoch_account = Account(share=0.01, credit_s=0.05)
+        self.account = Account(share=0.003, credit_s=0.03)
+        self.epoch_account = Account(share=0.007, credit_s=0.03)
         self._fingerprint = Fingerprint()
         self._own_train = False
 

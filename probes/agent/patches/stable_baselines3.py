@@ -150,7 +150,7 @@ def _looked_at(function: Function, phase: str, name: str) -> Function:
     @functools.wraps(function)
     def add(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if checks.of_aliasing.watching:
+        if recorder.attentive:
             checks.stored(args, kwargs)
         return result
 
@@ -281,7 +281,7 @@ def _patch_vec_env(module: Any) -> None:
     after = {"step_wait": checks.env_stepped, "reset": checks.env_reset} if checks.ON else {}
 
     def wrap(function: Function, phase: str, name: str) -> Function:
-        return mark(function, phase, None, after.get(name))
+        return mark(function, phase, None, after.get(name), looks=name == "step_wait")
 
     # A wrapper passes the call on to the environment inside, within the same phase.
     methods = {"step_wait": "env.step", "reset": "env.reset", "save": "save"}

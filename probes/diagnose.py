@@ -203,7 +203,9 @@ def _summary(
     what = _what(verdict, details)
     silence = details.get("silence", {}).get("silence_s")
     since = f", silent for {silence:.0f} s" if isinstance(silence, float) else ""
-    return f"The run is {what}{within}{at}{since}{by}{because}."
+    # What nobody does, nobody does anywhere: the place is that of the run.
+    comma = "," if verdict is Verdict.DEADLOCK and (within or at) else ""
+    return f"The run is {what}{comma}{within}{at}{since}{by}{because}."
 
 
 def _what(verdict: Verdict, details: dict[str, dict[str, object]]) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from freezelab import main
+from reports import stored
+from reports.commands import shrunk
 
 SCRIPT = """
 import os
@@ -94,3 +96,13 @@ def test_a_bisection_without_a_result_or_without_its_runs_is_refused(
     (search / "bisect.json").write_text(json.dumps({**document, "conclusion": None}), encoding="utf-8")
     assert main(["report", str(search), "--format", "issue"]) == 2
     assert "this bisection found no culprit" in capsys.readouterr().err
+
+
+def test_a_sweep_shows_the_run_that_was_shrunk(found: Path) -> None:
+    sweep = found / "a-sweep"
+    words = [sys.executable, str(found / "train.py")]
+    for name, workers in (("other", "7"), ("same", "12")):
+        folder = sweep / "cells" / name
+        assert main(["run", "--out", str(folder), "--no-stacks", "--", *words, workers, "9"]) == 3
+    cells = [sweep / "cells" / name for name in ("other", "same")]
+    assert [shrunk.of_run(cell, stored.run(cell)) is not None for cell in cells] == [False, True]

@@ -245,7 +245,7 @@ class Groups(Bisector[Changes]):
             if start == everything or not (yield self._made(everything)):
                 return ()
             start = everything
-        return (yield from least_set(sorted(start), self._made))
+        return (yield from least_set(sorted(start), lambda units: self._made(self._sets.with_needed(units))))
 
     # State.
 

@@ -92,9 +92,10 @@ class SetBeliefs:
         found = self._every() if self._units <= _FEW else self._prefixes(seed)
         if not self._needs:
             return found
-        return self.information(list(dict.fromkeys(self._with_needed(made) for made in found)))
+        return self.information(list(dict.fromkeys(self.with_needed(made) for made in found)))
 
-    def _with_needed(self, made: Units) -> Units:
+    def with_needed(self, made: Units) -> Units:
+        """These units with those without which they can't be made."""
         return made.union(*(self._needs.get(unit, ()) for unit in made))
 
     def _every(self) -> dict[Units, float]:

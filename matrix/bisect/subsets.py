@@ -54,9 +54,11 @@ class Culprits:
         self._members: NDArray[np.int64] = np.ascontiguousarray(np.concatenate(rows).T)
         # Shape (places, sets): one place after the other is quicker than set by set.
         # One more, larger than any that is listed.
-        self._whole = np.array(inner if len(inner) > width else [], dtype=np.int64)
+        needed = {other for one in inner for other in (needs or {}).get(one, ())}
+        whole = [one for one in inner if one not in needed]
+        self._whole = np.array(whole if len(whole) > width else [], dtype=np.int64)
         if len(self._whole):
-            prior.append(np.array([_each(len(inner), changes)]))
+            prior.append(np.array([_each(len(whole), changes)]))
         self.prior: Floats = np.concatenate(prior)
         """Of each, shape (sets,); any sum."""
 

@@ -103,6 +103,22 @@ def test_what_a_culprit_needs_is_not_said_to_be_guilty_too() -> None:
         assert runs < 40
 
 
+def test_a_large_culprit_of_changes_that_need_others_is_found_too() -> None:
+    required = {NAMES[0]: NAMES[6:7], NAMES[5]: NAMES[7:]}
+    groups = Groups(NAMES, needs=required)
+    run(
+        groups,
+        needs(*NAMES[:6]),
+        outcome=lambda candidate: (
+            None
+            if all(set(needed) <= set(candidate) for name, needed in required.items() if name in candidate)
+            else Outcome.UNRESOLVED
+        ),
+    )
+    assert groups.conclusion is not None
+    assert groups.conclusion.culprit == NAMES[:6]
+
+
 def test_changes_that_undo_each_other_end_in_a_set_that_freezes_and_no_less_does() -> None:
     def freezes(candidate: Changes) -> float:
         return float(len({"package0", "package3", "package5"} & set(candidate)) % 2)

@@ -171,7 +171,6 @@ class Progress:
         self._steps_moved = 0
         self.iterations: list[Iteration] = []
         self.standstills: list[Standstill] = []
-        self.train_since_ns: int | None = None
 
     def close(self) -> None:
         """Closes the files."""
@@ -212,6 +211,12 @@ class Progress:
         training = self._training()
         return training.state if training else None
 
+    @property
+    def train_since_ns(self) -> int | None:
+        """When the update that runs began; None if none does."""
+        state = self.state
+        return next((since for name, since in state.stack if name == "train"), None) if state is not None else None
+
     def slowing(self) -> Slowing | None:
         """A phase of the training process that takes ever longer; None if there is none."""
         training = self._training()
@@ -249,11 +254,9 @@ class Progress:
             # Off-policy training has one at every step or so: keep the beginning and the end.
             if len(iterations) > _KEPT_ITERATIONS:
                 del iterations[_KEPT_ITERATIONS // 2]
-        elif event.phase == "train":
-            self.train_since_ns = event.at_ns if event.entered else None
-            if not event.entered and iterations:
-                iterations[-1].train_s = event.took_s
-                iterations[-1].minibatches = max(event.epoch - 1, 0) * state.n_minibatches + event.minibatch
+        elif event.phase == "train" and not event.entered and iterations:
+            iterations[-1].train_s = event.took_s
+            iterations[-1].minibatches = max(event.epoch - 1, 0) * state.n_minibatches + event.minibatch
 
     def _follow_step(self, track: _Track, now_ns: int) -> None:
         state, previous = track.state, track.previous

@@ -25,8 +25,10 @@ _BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
 _SHORT_NS = 1_000_000
 """A phase that takes longer costs so much more than its mark that each one like it is shown."""
-_OFTEN_NS = 2_000_000
-"""So does one that comes less often."""
+_SHORT_WHOLE_NS = 10_000_000
+"""The same of a phase that goes into the ring."""
+_OFTEN_NS = 10_000_000
+"""And of any that comes less often."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
 
@@ -134,7 +136,9 @@ class Recorder:
         self.place = place + 2
         self.top = phase
         if phase in COARSE:
-            self.record(layout.ENTER, phase, now, 0)
+            row = self._table[phase]
+            if row[0] >= row[3]:
+                self.record(layout.ENTER, phase, now, 0)
         return now
 
     def show(self) -> None:
@@ -182,23 +186,27 @@ class Recorder:
         """
         A phase that was shown has just been counted.
 
-        If it is short and comes often, its mark rests for a while: the call stands for all since the one before.
+        If it is short and comes often, its mark rests for a while: the call stands for all since the one before. A
+        phase made of others is always shown, and stays out of the ring for a while.
         """
         now = _clock()
         took = now - since
         words, row = self.words, self._table[phase]
         words[layout.LAST_EVENT_NS] = now
-        calls = row[0] - row[4]
-        rests = took < _SHORT_NS and now - row[5] < _OFTEN_NS * calls
-        row[1] += took * calls if took < _SHORT_NS else took
-        # No fixed interval: it could keep pace with something in the training.
-        row[3] = row[0] + 48 + now % 32 if rests else 0
+        calls, coarse = row[0] - row[4], phase in COARSE
+        brief = took < (_SHORT_WHOLE_NS if coarse else _SHORT_NS)
+        rests = brief and now - row[5] < _OFTEN_NS * calls
+        row[1] += took * calls if brief else took
+        due = row[0] > row[3] or not rests
+        if due:
+            # No fixed interval: it could keep pace with something in the training.
+            row[3] = row[0] + 48 + now % 32 if rests else 0
         row[4], row[5] = row[0], now
         column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
         words[column + 1] = row[1]
         if took > row[2]:
             words[column + 2] = row[2] = took
-        if phase in COARSE:
+        if coarse and due:
             self.record(layout.LEAVE, phase, now, took)
             self.tell_counts()
 

@@ -22,11 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.agent import layout
+from probes.agent import recorder as recorder_module
 from probes.agent.recorder import Recorder, phase_id
 from probes.flight import FlightError, FlightRecording
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Agent, Start, Write
+
+pytestmark = pytest.mark.usefixtures("long_phases")
 
 PHASES = st.sampled_from(layout.PHASES)
 COARSE = frozenset(layout.COARSE)
@@ -128,6 +131,25 @@ def test_steps_of_an_optimizer_are_events_even_while_its_mark_is_at_rest() -> No
         before = recording.state().events
         recorder.words[layout.OPTIMIZER_STEPS] += 3
         assert recording.state().events == before + 3
+
+
+def test_a_whole_phase_that_is_short_and_comes_often_stays_out_of_the_ring_for_a_while() -> None:
+    with pytest.MonkeyPatch.context() as patch, recorded() as (recorder, path), reading(path) as recording:
+        patch.setattr(recorder_module, "_SHORT_WHOLE_NS", 10_000_000_000)
+        patch.setattr(recorder_module, "_OFTEN_NS", 10_000_000_000)
+        for _ in range(400):
+            token = recorder.enter(phase_id("collect"))
+            assert recording.state().path == ("collect",)
+            recorder.leave(token)
+        assert recording.state().phases["collect"].count == 400
+        events = list(recording.new_events())
+        assert [event.entered for event in events] == [True, False] * (len(events) // 2)
+        assert 8 <= len(events) <= 30
+        # One that takes long is told, and the next ones with it.
+        patch.setattr(recorder_module, "_SHORT_WHOLE_NS", 0)
+        for _ in range(3):
+            recorder.leave(recorder.enter(phase_id("collect")))
+        assert [event.entered for event in recording.new_events()] == [False, True, False, True, False]
 
 
 def test_times_are_those_of_the_monotonic_clock() -> None:

@@ -22,6 +22,7 @@ from probes.verdicts import Verdict
 from probes.waits import Kind, Wait, WaitGraph
 from probes.waits.calls import by_wchan
 
+pytestmark = pytest.mark.usefixtures("long_phases")
 S = 1_000_000_000
 
 

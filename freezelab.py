@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from probes.errors import InputError
 from probes.stacks import StackError
 from reports.commands import OF_MATRIX, add_to
-from reports.commands.interface import EXIT_BLIND, EXIT_INTERRUPTED, EXIT_USAGE
+from reports.commands.interface import EXIT_BLIND, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from repro.checkpoints.errors import CheckpointError
 
 
@@ -23,7 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         with _told_to_end():
-            return run(options)
+            code = run(options)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough: no reason to complain, now or when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     except (InputError, CheckpointError) as error:
         print(f"freezelab: {error}", file=sys.stderr)
         return EXIT_USAGE

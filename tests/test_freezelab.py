@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -220,3 +221,13 @@ def test_a_sweep_without_uv_says_how_to_get_it(
     message = one_line(capsys)
     assert "uv" in message
     assert "install" in message
+
+
+def test_whoever_has_read_enough_hears_no_complaint() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*PROGRAM, "cases", "list"], stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (interface.EXIT_OK, "")

@@ -101,6 +101,8 @@ def _report(options: argparse.Namespace) -> int:
         chosen = _FORMATS[name]
         render = chosen.of_sweep if stored.kind_of(folder) == "sweep" else chosen.of_run
         render(folder, options)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: can't be written: {error.strerror or error}") from error
     return EXIT_OK

@@ -19,6 +19,8 @@ from matrix.bisecting.subject import LIMIT_S, Subject, words_of
 from probes import stacks
 from reports import bisect_text, files
 from reports.commands.interface import EXIT_BLIND, EXIT_INTERRUPTED, EXIT_OK, positive
+from reports.redaction.redactor import Redactor
+from reports.redaction.sweep import redacted_search
 
 Parsed = TypeVar("Parsed")
 
@@ -149,6 +151,7 @@ def call_of(options: argparse.Namespace, name: str, *, program: bool = True) -> 
 
 def tell(result: Result, out: Path, options: argparse.Namespace) -> int:
     """Writes the report, prints the result, and returns the exit code."""
+    result = redacted_search(result, Redactor(people=False))
     report = files.bisect_report(result, out)
     print("\n" + "\n".join(bisect_text.lines(result)), file=sys.stderr)
     print(f"{'report':<12}{report}", file=sys.stderr)

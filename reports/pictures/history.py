@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from probes.verdicts import Verdict
 
 _BEFORE_AGENT_S = 0.05
 """From the start of an interpreter to that of the agent in it."""
+_SAMPLED_S = 2.0
+"""Between two records of a phase that is recorded now and then there is no more time."""
 _MERGED = 1 / 1500
 """Of the whole time: gaps too short to be seen are closed."""
 
@@ -120,7 +123,10 @@ def _spans(folder: Path, readings: tuple[Reading, ...], lasted_s: float, *, ende
             start_s = opened.pop(event.phase, max(at_s(event.at_ns) - event.took_s, first_s))
             spans.append(Span(event.phase, start_s, at_s(event.at_ns)))
     spans += [Span(phase, start_s, lasted_s, ended=False) for phase, start_s in opened.items()]
-    return _merged(spans, lasted_s * _MERGED)
+    # Short ones that come often are recorded now and then; in between it went on so.
+    passed = Counter(event.phase for event in events if not event.entered)
+    sampled = any(phase in state.phases and state.phases[phase].count > passed[phase] for phase in ("collect", "train"))
+    return _merged(spans, max(lasted_s * _MERGED, _SAMPLED_S if sampled else 0.0))
 
 
 def _recorded(folder: Path) -> tuple[FlightRecording, State, list[Event]] | None:

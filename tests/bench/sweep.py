@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -153,8 +154,10 @@ def kill_again_and_again(folder: Path, kills: int, cells: int, seed: int, longes
     """
     chance = random.Random(seed)  # noqa: S311 - no secret
     found = Killed()
-    while found.kills < kills:
-        place = folder / str(found.kills)
+    for number in itertools.count():
+        if found.kills >= kills:
+            break
+        place = folder / str(number)
         place.mkdir()
         program_in(place, _JOURNALLED)
         _Mortal(place, cells, chance, longest_s, found).run(kills)

@@ -210,7 +210,10 @@ def test_a_heap_that_compiled_code_damages_is_seen_too(
 # What befalls a whole run, with us and without: the way it ends is its own.
 CRASHES = {
     "double free": ("block = libc.malloc(24); libc.free(block); libc.free(block)", signal.SIGABRT),
-    "invalid free": ("libc.free(libc.malloc(64) + 8)", signal.SIGABRT),
+    "invalid free": (
+        "block = libc.malloc(64); ctypes.memset(block, 0, 64); libc.free(block + 8)",
+        signal.SIGABRT,
+    ),
     "abort": ("libc.abort()", signal.SIGABRT),
     "segfault in a thread": (
         "thread = threading.Thread(target=ctypes.string_at, args=(8,)); thread.start(); thread.join()",

@@ -105,7 +105,10 @@ def test_a_process_that_stays_after_its_training_has_not_ended(tmp_path: Path) -
         assert (last.phase, last.ended) == ("exit", ended)
 
 
-def test_what_the_ring_has_forgotten_is_filled_in_from_the_readings(tmp_path: Path) -> None:
+def test_what_the_ring_has_forgotten_is_filled_in_from_the_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.agent.recorder._SHORT_WHOLE_NS", 0)
     (tmp_path / "flight").mkdir()
     recorder = Recorder()
     recorder.open(str(tmp_path / "flight"))
@@ -115,6 +118,23 @@ def test_what_the_ring_has_forgotten_is_filled_in_from_the_readings(tmp_path: Pa
     written(tmp_path, started_monotonic_ns=time.monotonic_ns() - int(10e9))
     past = history(tmp_path, replace(slow(), timing=replace(slow().timing, observed_s=10.0)))
     assert past.spans[0].phase == "collect"
+
+
+def test_phases_that_are_recorded_now_and_then_are_drawn_as_they_went_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.agent.recorder._SHORT_WHOLE_NS", 10**12)
+    monkeypatch.setattr("probes.agent.recorder._OFTEN_NS", 10**12)
+    (tmp_path / "flight").mkdir()
+    recorder = Recorder()
+    recorder.open(str(tmp_path / "flight"))
+    recorder.enter(phase_id("learn"))
+    for _ in range(300):
+        recorder.leave(recorder.enter(phase_id("collect")))
+        time.sleep(0.001)
+    written(tmp_path, started_monotonic_ns=time.monotonic_ns() - int(10e9))
+    past = history(tmp_path, replace(slow(), timing=replace(slow().timing, observed_s=10.0)))
+    assert [span.phase for span in past.spans].count("collect") == 1
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "not json"])

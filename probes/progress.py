@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from probes.flight import Event, FlightError, FlightRecording, State
-from probes.pace import Pace, Slowing
-from probes.system import procfs
+from probes.pace import Slowing
+from probes.track import Track
 
 STANDSTILL_FLOOR_S = 3.0
 """Below this no one calls a progress bar stuck."""
@@ -25,8 +25,6 @@ SILENCE_FACTOR = 5.0
 """Silence is longer than so many times the longest stay in that phase so far."""
 _MOSTLY = 0.6
 _KEPT_ITERATIONS = 200
-_SEEN_STAY_NS = 400_000_000
-"""Seen at two polls: a stay of about that long or longer."""
 _STEP_ENDS_NS = 1_000_000_000
 """Marks passed so soon after a step still belong to it: they show no life during a standstill."""
 
@@ -105,56 +103,6 @@ class Iteration:
         }
 
 
-@dataclass
-class _Track:
-    """One process's recorder and its last two readings."""
-
-    recording: FlightRecording
-    state: State
-    previous: State
-    polled_ns: int = 0
-    alive_ns: int = 0
-    """When the last event came, or, where no clock was read for it, the last poll before it."""
-    waited_s: float = 0.0
-    """How long its main thread has wanted a core and had none so far, and by the poll that saw the last event."""
-    waited_at_event_s: float = 0.0
-    events_at_step: int = 0
-    """Marks passed when the step count last moved."""
-    pace: Pace = field(default_factory=Pace)
-    stays: dict[str, float] = field(default_factory=dict)
-    """Innermost phase to the longest time, in seconds, that it was seen to be left without an event."""
-
-    def read(self, now_ns: int) -> None:
-        """
-        Reads where the process stands now.
-
-        :raises FlightError: the file was cut short.
-        """
-        state = self.recording.state()
-        if state.step != self.state.step and state.step_ns < self.polled_ns:
-            # Where the marks are at rest the clock is read now and then: it was after the last poll.
-            state = replace(state, step_ns=self.polled_ns)
-        self.previous, self.state = self.state, state
-        # That it begins to shut down is a sign of life, too: what it did before has no part in how long that takes.
-        known_ns = max(self.state.last_event_ns or self.recording.started_ns, self.state.exit_ns)
-        if (self.state.events, self.state.step) != (self.previous.events, self.previous.step):
-            stay_s = (now_ns - self.alive_ns) / 1e9
-            phase = self.previous.phase
-            if self.polled_ns - self.alive_ns > _SEEN_STAY_NS and stay_s > self.stays.get(phase, 0.0):
-                self.stays[phase] = stay_s
-            if self.previous.starting and not self.state.starting:
-                # To import and to load is no part of what comes between two events of a training.
-                self.stays.clear()
-            known_ns = max(known_ns, self.polled_ns)
-        self.waited_s = procfs.waited_for_core_s(self.recording.pid) or self.waited_s
-        if known_ns > self.alive_ns:
-            self.alive_ns, self.waited_at_event_s = known_ns, self.waited_s
-        if self.state.step is None or self.state.step != self.previous.step:
-            # While the user's count stands still, that is what has to be explained.
-            self.pace.add(now_ns / 1e9, self.state.phases, self.waited_s)
-        self.polled_ns = now_ns
-
-
 class Progress:
     """
     Follows all flight recorders in a folder.
@@ -166,7 +114,7 @@ class Progress:
     def __init__(self, folder: Path, began_ns: int = 0) -> None:
         self._folder = folder
         self._began_ns = began_ns
-        self._tracks: dict[Path, _Track] = {}
+        self._tracks: dict[Path, Track] = {}
         self._moving_ns = 0
         self._steps_moved = 0
         self.iterations: list[Iteration] = []
@@ -186,7 +134,7 @@ class Progress:
                     state = recording.state()
                 except FlightError:
                     continue  # its header is written last: looked at again next time
-                self._tracks[path] = _Track(recording, state, state)
+                self._tracks[path] = Track(recording, state, state)
         for track in self._tracks.values():
             with contextlib.suppress(FlightError):  # cut short by somebody: its last state stands
                 track.read(now_ns)
@@ -197,7 +145,7 @@ class Progress:
                     self._take(event, training.state)
             self._follow_step(training, now_ns)
 
-    def _training(self) -> _Track | None:
+    def _training(self) -> Track | None:
         """The process that trains: no worker, with a step count, or else an open ``learn``, or else most events."""
         return max(
             self._tracks.values(),
@@ -258,7 +206,7 @@ class Progress:
             iterations[-1].train_s = event.took_s
             iterations[-1].minibatches = max(event.epoch - 1, 0) * state.n_minibatches + event.minibatch
 
-    def _follow_step(self, track: _Track, now_ns: int) -> None:
+    def _follow_step(self, track: Track, now_ns: int) -> None:
         state, previous = track.state, track.previous
         if state.step is None:
             return

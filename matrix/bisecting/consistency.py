@@ -8,7 +8,7 @@ is one of theirs. What an end itself breaks (pip lets it) is not held against a 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,18 +80,8 @@ class Consistency:
 
         :param made: names of changes.
         """
-        grown, why = set(made), []
-        while broken := self._new(grown):
-            first = broken[0]
-            # With all changes made it is the bad end, where nothing is broken that is held against it.
-            added = next(
-                self._by_package[package]
-                for package in (first.needs, first.package)
-                if package in self._by_package and self._by_package[package] not in grown
-            )
-            grown.add(added)
-            why.append(first)
-        return frozenset(grown), tuple(why)
+        # With all changes made it is the bad end, where nothing is broken that is held against it.
+        return self._mended(made, lambda broken: (broken.needs, broken.package), make=True)
 
     def opened(self, made: Iterable[str]) -> tuple[frozenset[str], tuple[Broken, ...]]:
         """
@@ -99,18 +89,29 @@ class Consistency:
 
         :param made: names of changes.
         """
-        shrunk, why = set(made), []
-        while broken := self._new(shrunk):
+        # With no change made it is the good end.
+        return self._mended(made, lambda broken: (broken.package, broken.needs), make=False)
+
+    def _mended(
+        self, made: Iterable[str], packages: Callable[[Broken], tuple[str, str]], *, make: bool
+    ) -> tuple[frozenset[str], tuple[Broken, ...]]:
+        """
+        Makes one change after the other, or takes it back, until nothing new is broken.
+
+        :param packages: of what is broken, the package to be changed, and the one to be changed where that can't be.
+        """
+        mended, why = set(made), []
+        while broken := self._new(mended):
             first = broken[0]
-            # With no change made it is the good end.
-            dropped = next(
-                self._by_package[package]
-                for package in (first.package, first.needs)
-                if package in self._by_package and self._by_package[package] in shrunk
-            )
-            shrunk.remove(dropped)
+            mended ^= {
+                next(
+                    self._by_package[package]
+                    for package in packages(first)
+                    if package in self._by_package and (self._by_package[package] in mended) is not make
+                )
+            }
             why.append(first)
-        return frozenset(shrunk), tuple(why)
+        return frozenset(mended), tuple(why)
 
     @cached_property
     def needs(self) -> Mapping[str, frozenset[str]]:

@@ -6,10 +6,8 @@ Whatever goes wrong on our side is recorded and swallowed; whatever the wrapped 
 
 from __future__ import annotations
 
-import copy
 import functools
 import time
-import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,9 +22,6 @@ is_compiling: Callable[[], bool] = bool
 
 _AT_REST = layout.AT_REST
 _TOLD_AT_REST = frozenset(phase_id(name) for name in layout.TOLD_AT_REST)
-_MARK = "_freezelab_mark"
-"""Attribute of a function that stands in for another."""
-
 
 _Before = Callable[[tuple[Any, ...], dict[str, Any]], None]
 _After = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
@@ -128,15 +123,16 @@ def _around_short(
         if row[0] >= row[3] or (own.place >= own.limit and not own.may_rest()):
             return shown(*args, **kwargs)
         place = own.place
-        row[0] = count = row[0] + 1
-        own.top = number
         if tells:
             if own.at_rest:
                 own.show()
                 place = own.place
             words = own.words
             words[_AT_REST] = own.at_rest = tells + place
-            words[column] = count
+            words[column] = row[0] + 1
+        # No call from here into what takes it back: after one, Ctrl-C may come.
+        row[0] += 1
+        own.top = number
         try:
             if before is not None:
                 try:
@@ -182,16 +178,10 @@ def _shown(function: Function, number: int, before: _Before | None, after: _Afte
             own.top = number
         try:
             if before is not None:
-                try:
-                    before(args, kwargs)
-                except Exception as error:  # noqa: BLE001
-                    own.fault(function.__qualname__, error)
+                _safely(before, function, args, kwargs)
             result = function(*args, **kwargs)
             if after is not None:
-                try:
-                    after(result, args, kwargs)
-                except Exception as error:  # noqa: BLE001
-                    own.fault(function.__qualname__, error)
+                _safely(after, function, result, args, kwargs)
         except BaseException as error:
             note_failure(error)
             if shown:
@@ -212,38 +202,6 @@ def _shown(function: Function, number: int, before: _Before | None, after: _Afte
         return result
 
     return marked
-
-
-class _Around:
-    """Gives the marked function for the original; pickled, it becomes something that gives the original itself."""
-
-    __slots__ = ("_marked",)
-
-    def __init__(self, marked: Function) -> None:
-        self._marked = marked
-
-    def __call__(self, function: Function) -> Function:
-        return self._marked
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # copy.copy of a function is that function.
-        return functools.partial, (copy.copy,)
-
-
-def by_value(function: Function, marked: Function) -> Function:
-    """
-    ``marked`` in a form that can be pickled by value and then works without us.
-
-    So cloudpickle writes the classes of a user's ``__main__``, into checkpoints and to workers.
-    """
-    around = _Around(marked)
-
-    @functools.wraps(function)
-    def stand_in(*args: Any, **kwargs: Any) -> Any:
-        return around(function)(*args, **kwargs)
-
-    setattr(stand_in, _MARK, around)
-    return stand_in
 
 
 class Failure:
@@ -277,77 +235,3 @@ def note_failure(error: BaseException, next_phase: int | None = None) -> None:
         Failure.phases = tuple(recorder.open_phases)
         Failure.step = recorder.words[2]
     Failure.depth, Failure.next_phase = depth, next_phase
-
-
-_LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch"})
-"""Their classes are pickled by name, never by value."""
-
-_watched: list[tuple[Any, Callable[[Any], None]]] = []
-"""Each class that is watched, with the function that marks a subclass of it."""
-
-
-def mark_again(cls: type) -> None:
-    """Marks what a class got after it was made: cloudpickle makes it empty and fills it in later."""
-    for base, mark in _watched:
-        if issubclass(cls, base):
-            mark(cls)
-
-
-def _unmarked(function: Any) -> Function | None:
-    """The method to mark; None if it is abstract, no plain function, or marked already."""
-    if not isinstance(function, types.FunctionType) or getattr(function, "__isabstractmethod__", False):
-        return None
-    if not hasattr(function, _MARK):
-        return function
-    around = getattr(function, _MARK)
-    # One that came by value from another process has lost its mark on the way.
-    return None if around is None or isinstance(around, _Around) else getattr(function, "__wrapped__", None)
-
-
-def watch_class(
-    base: Any,
-    methods: dict[str, str],
-    wrap: Callable[[Function, str, str], Function],
-    skip: Callable[[type], bool] = lambda cls: False,
-) -> None:
-    """
-    Wraps ``methods`` where ``base`` and each present or later subclass defines them.
-
-    :param base: a class of the library.
-    :param methods: method name to phase.
-    :param wrap: ``wrap(function, phase, name)`` gives the replacement.
-    :param skip: classes to leave alone.
-    """
-
-    def mark_class(cls: type) -> None:
-        if skip(cls):
-            return
-        for name, phase in methods.items():
-            function = _unmarked(cls.__dict__.get(name))
-            if function is not None:
-                marked = wrap(function, phase, name)
-                if cls.__module__.partition(".")[0] in _LIBRARIES:
-                    setattr(marked, _MARK, None)
-                else:
-                    marked = by_value(function, marked)
-                setattr(cls, name, marked)
-
-    inherited = base.__dict__.get("__init_subclass__")
-
-    def init_subclass(cls: type, /, **kwargs: Any) -> None:
-        if inherited is not None:
-            inherited.__get__(None, cls)(**kwargs)
-        else:
-            super(base, cls).__init_subclass__(**kwargs)
-        try:
-            mark_class(cls)
-        except Exception as error:  # noqa: BLE001
-            recorder.fault("subclass of " + base.__name__, error)
-
-    _watched.append((base, mark_class))
-    base.__init_subclass__ = classmethod(init_subclass)
-    waiting = [base]
-    while waiting:
-        cls = waiting.pop()
-        waiting += cls.__subclasses__()
-        mark_class(cls)

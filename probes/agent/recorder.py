@@ -24,11 +24,11 @@ _UNUSED = (0, 0, 0, 0, 0, 0)
 _BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
 _SHORT_NS = 1_000_000
-"""A phase that takes longer costs so much more than its mark that each one like it is shown."""
+"""A phase that takes longer costs so much more than its mark that the mark does not rest."""
 _SHORT_WHOLE_NS = 10_000_000
-"""The same of a phase that goes into the ring."""
+"""The same for a phase that goes into the ring."""
 _OFTEN_NS = 10_000_000
-"""And of any that comes less often."""
+"""Nor does it where a phase comes less often than once in this time."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
 
 

@@ -25,7 +25,10 @@ def _is_standard(row: tuple[str, str]) -> bool:
 
 CAUSE = Cause(
     id="never-notified",
-    title="it waits for a notification (condition, event or semaphore), and no thread is left that could give it",
+    title=(
+        "it waits for a notification (condition, event or semaphore), and every thread that could give it has ended or "
+        "waits itself"
+    ),
     explanation=(
         "Condition.wait, Event.wait and Semaphore.acquire wait until another thread of the same process calls notify, "
         "set or release. That thread has ended without doing so, waits for something itself, or has done it before "

@@ -30,6 +30,8 @@ class Span:
     end_s: float
     ended: bool = True
     """False if it was still going on when the run ended."""
+    whole: bool = True
+    """False if it stands for several short stays with others between them."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def _merged(spans: Iterable[Span], gap_s: float) -> list[Span]:
         before = last.get(span.phase)
         if before is not None and span.start_s - before.end_s <= gap_s:
             last[span.phase] = Span(
-                span.phase, before.start_s, max(span.end_s, before.end_s), before.ended and span.ended
+                span.phase, before.start_s, max(span.end_s, before.end_s), before.ended and span.ended, whole=False
             )  # fmt: skip
             continue
         if before is not None:

@@ -173,9 +173,13 @@ def _told(past: History, lanes: Sequence[str], still: Sequence[Still]) -> str:
     for phase in lanes:
         spans = [span for span in past.spans if span.phase == phase]
         longest = max(spans, key=lambda span: span.end_s - span.start_s)
-        times = "once" if len(spans) == 1 else f"{len(spans)} times"
         open_ = ", not ended" if not longest.ended else ""
-        told.append(f"{phase} {times}, longest {took(longest.end_s - longest.start_s)}{open_}.")
+        if all(span.whole for span in spans):
+            times = "once" if len(spans) == 1 else f"{len(spans)} times"
+            told.append(f"{phase} {times}, longest {took(longest.end_s - longest.start_s)}{open_}.")
+        else:
+            begins, ends = min(span.start_s for span in spans), max(span.end_s for span in spans)
+            told.append(f"{phase} again and again from {took(begins)} to {took(ends)}{open_}.")
     told += [
         f"The visible step count stands still at {item.step} from {took(item.start_s)} to {took(item.end_s)}."
         for item in still[:3]

@@ -557,7 +557,8 @@ def test_a_program_that_profiles_itself_is_left_alone(agent: Agent, write: Write
 TOY = """
     import sys, types
     from _freezelab_agent import layout
-    from _freezelab_agent.marks import mark, watch_class
+    from _freezelab_agent.marks import mark
+    from _freezelab_agent.watched import watch_class
     from _freezelab_agent.recorder import recorder
     recorder.open(sys.argv[1])
 

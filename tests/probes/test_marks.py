@@ -20,9 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.agent import layout, marks
-from probes.agent.marks import Failure, by_value, mark, watch_class
+from probes.agent import layout, marks, watched
+from probes.agent.marks import Failure, mark
 from probes.agent.recorder import Recorder, phase_id
+from probes.agent.watched import by_value, watch_class
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Write
@@ -34,7 +35,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     fresh = Recorder()
     fresh.expect_threads(any_yet=False)
     monkeypatch.setattr(marks, "recorder", fresh)
-    monkeypatch.setattr(marks, "_watched", [])
+    monkeypatch.setattr(watched, "recorder", fresh)
+    monkeypatch.setattr(watched, "_watched", [])
     return fresh
 
 
@@ -200,7 +202,7 @@ def test_what_comes_by_value_is_marked_again_not_twice(recorder: Recorder) -> No
     arrived = type("Arrived", (base,), {})
     # As cloudpickle does it: an empty class first, then what is in it.
     arrived.step = cloudpickle.loads(cloudpickle.dumps(Sent.step))  # type: ignore[attr-defined]
-    marks.mark_again(arrived)
+    watched.mark_again(arrived)
     assert arrived.step.__wrapped__.__code__ == original.__code__  # type: ignore[attr-defined]
     assert arrived().step() == "sent"
     assert phases(recorder) == {"env.step": 1}
@@ -310,8 +312,8 @@ def test_a_class_that_is_filled_in_after_it_was_made_is_marked_too(recorder: Rec
     watch_class(base, {"step": "env.step"}, wrap)
     filled = type("Filled", (base,), {})
     filled.step = lambda self: "filled"  # type: ignore[attr-defined]
-    marks.mark_again(filled)
-    marks.mark_again(filled)
+    watched.mark_again(filled)
+    watched.mark_again(filled)
     assert filled().step() == "filled"
     assert phases(recorder) == {"env.step": 1}
 

@@ -494,3 +494,15 @@ def test_the_time_in_which_others_had_all_cores_is_no_silence_of_the_trainings_o
     assert not run.progress.is_silent(at + 8 * S)
     run.poll(12)
     assert run.progress.is_silent(at + 12 * S)
+
+
+def test_a_step_whose_time_was_not_read_came_after_the_poll_before(run: Run) -> None:
+    run.enter("learn", "collect")
+    run.step(1)
+    before = run.poll(5.0)
+    run.recorder.words[layout.STEP] = run.recorder.step_seen = 2
+    for at_s in (5.5, 6.0, 6.5):
+        run.poll(at_s)
+        state = run.progress.state
+        assert state is not None
+        assert (state.step, state.step_ns) == (2, before)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..marks import mark_again
 from ..recorder import recorder
+from ..watched import mark_again
 
 
 def _patch(module: Any) -> None:

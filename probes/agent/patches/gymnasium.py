@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..marks import Function, mark, watch_class
+from ..marks import Function, mark
+from ..watched import watch_class
 from ..worker import as_worker
 
 _METHODS = {"step": "env.step", "reset": "env.reset"}

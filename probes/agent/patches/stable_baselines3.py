@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import checks, facts, layout, preflight, updates
 from ..checks.arrays import is_library
-from ..marks import Function, mark, watch_class
+from ..marks import Function, mark
 from ..recorder import phase_id, recorder
+from ..watched import watch_class
 from ..worker import as_worker, number_of, numbering
 
 _clock = time.monotonic_ns

@@ -6,8 +6,9 @@ from typing import Any
 
 from .. import layout, marks, updates
 from ..checks import zoom
-from ..marks import Function, mark, watch_class
+from ..marks import Function, mark
 from ..recorder import recorder
+from ..watched import watch_class
 
 
 def _patch_compiler(module: Any) -> None:

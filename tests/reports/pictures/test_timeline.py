@@ -134,7 +134,12 @@ def test_phases_that_are_recorded_now_and_then_are_drawn_as_they_went_on(
         time.sleep(0.001)
     written(tmp_path, started_monotonic_ns=time.monotonic_ns() - int(10e9))
     past = history(tmp_path, replace(slow(), timing=replace(slow().timing, observed_s=10.0)))
-    assert [span.phase for span in past.spans].count("collect") == 1
+    [drawn_as_one] = [span for span in past.spans if span.phase == "collect"]
+    assert not drawn_as_one.whole
+    drawn = timeline("t", past)
+    assert drawn is not None
+    assert "collect again and again from " in drawn.says
+    assert "collect once" not in drawn.says
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "not json"])

@@ -30,6 +30,8 @@ from probes.waits import Kind, WaitGraph, read_waits
 READ_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.9
 _MAX_LOOKS = 40
+_MAX_UNLIKE = 3
+"""Of looks none of which is like the one before it: what they are at changes all the time, and that is what it does."""
 _UNSEEN_STANDS_NS = 10_000_000_000
 _WORK_S = 0.3
 """So much processor time in that while is work."""
@@ -145,6 +147,7 @@ class Observer:
         self._worked_ns = child.started_ns
         self._worked_s = 0.0
         self._next_look_ns = 0
+        self._held: list[Look] = []
         self._sampler: Sampler | None = None
         self._profiled_standstills = 0
         self._profiled_slowing = False
@@ -193,7 +196,7 @@ class Observer:
         elif self.seen.looks:
             # It moved again: those looks were at a pause that is over.
             self.seen.past_looks = max(self.seen.past_looks, self.seen.looks, key=len)
-            self.seen.looks = []
+            self.seen.looks, self._held = [], []
         self._count_calls(now)
         self._profile()
         return True
@@ -212,10 +215,11 @@ class Observer:
             self._worked_ns, self._worked_s = now, used_s
 
     def _look(self, now: int, processes: tuple[procfs.ProcessReading, ...]) -> None:
-        if now < self._next_look_ns or len(self.seen.looks) >= _MAX_LOOKS:
+        number = len(self.seen.looks) + len(self._held)
+        if now < self._next_look_ns or number >= _MAX_LOOKS:
             return
         # Looks become rarer the longer nothing changes.
-        self._next_look_ns = now + int(_LOOK_EVERY_S * 1e9 * max(1, len(self.seen.looks) // 5))
+        self._next_look_ns = now + int(_LOOK_EVERY_S * 1e9 * max(1, number // 5))
         dumps: dict[int, Dump] = {}
         failures: dict[int, str] = {}
         for process in processes:
@@ -231,13 +235,34 @@ class Observer:
         if self.progress.state is None and not self._foreign and not dumps:
             return  # Of a launcher that is no Python program, it means nothing that it waits.
         waits = read_waits(processes, dumps)
-        native = self._dump_natively(dumps, waits) if len(self.seen.looks) == 1 and not self._foreign else {}
+        native = self._dump_natively(dumps, waits) if number == 1 and not self._foreign else {}
         state = self.progress.state
         look = Look(
             now, self.progress.silence_s(now), state, processes, dumps, failures, waits, native, peek(processes)
         )
-        self.seen.looks.append(look)
         self._keep_stacks(look)
+        self._take(look)
+
+    def _take(self, look: Look) -> None:
+        """
+        Adds a look to those that are judged, once it is sure to be of one moment.
+
+        The processes of a family are looked at one after the other. Where one gets its answer meanwhile, it may be
+        seen to wait still, and the one that gave the answer to wait again: nobody would seem to hold it up.
+        """
+        if not self._foreign:
+            self.progress.poll(time.monotonic_ns())
+            if self.progress.silence_s(look.at_ns) < look.silence_s:
+                return  # it has moved since: the silence is over
+        recording = self.progress.recording
+        trains = recording is not None and recording.pid in look.dumps
+        trainer = recording.pid if recording is not None and trains else self._child.pid
+        keys = [item.waits.chain(trainer).key for item in (*self.seen.looks[-1:], *self._held, look)]
+        self._held.append(look)
+        # Who waits for whom is unlike the look before: the next one tells which of the two it is.
+        if len(keys) < 2 or keys[-1] == keys[-2] or len(self._held) >= _MAX_UNLIKE:
+            self.seen.looks += self._held
+            self._held = []
 
     @staticmethod
     def _dump_natively(dumps: dict[int, Dump], waits: WaitGraph) -> dict[int, Dump]:

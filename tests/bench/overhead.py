@@ -1,15 +1,15 @@
 """
-What the probes cost: the same training with and without them, in pairs, one after the other.
+What the probes cost: the same training with and without them, in pairs, on one core by turns.
 
-Each script measures its own ``learn`` by its own clock, and the CPU time of its processes in it. "Without" is the
-plain command, "with" the same command under :func:`probes.watch.watch`; which of a pair comes first alternates, so
-that a machine that warms up or gets busy favours neither. A ratio of 1 is free; the spread is that of the pairs.
-Ratios of CPU time vary less where cores are shared; they leave out the supervisor, whose own is told beside them.
+"Without" is the plain command, "with" the same command under :func:`probes.watch.watch`, supervisor included. Both run
+at the same time on the same core, where the scheduler changes between them every few milliseconds: whatever slows the
+core down for a while slows down both. So what is compared is the processor time of all processes of each in ``learn``;
+of the supervisor, that of its whole life. A ratio of 1 is free; the spread is that of the pairs.
 
 The checks of the training data may begin with some 50 ms of credit each, and the first standstill is profiled: what a
 run costs once weighs the more the shorter it is, so ``--longer`` makes the trainings as much longer.
 
-    python -m tests.bench.overhead --pairs 3 --longer 4
+    python -m tests.bench.overhead --pairs 5 --longer 4
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -63,11 +64,16 @@ _HEAD = """
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def measure(model, steps):
-        began, used = time.perf_counter(), cpu_s()
-        model.learn(steps * int(sys.argv[2]))
-        took = time.perf_counter() - began, cpu_s() - used
-        with open(sys.argv[1], "w") as file:
-            file.write("%f %f" % took)
+        result, longer, ready, others = sys.argv[1:]
+        pathlib.Path(ready).touch()
+        patient = time.monotonic() + 60
+        while not os.path.exists(others):
+            if time.monotonic() > patient:
+                sys.exit("the other training of the pair has not come to its learn")
+            time.sleep(0.005)
+        began = cpu_s()
+        model.learn(steps * int(longer))
+        pathlib.Path(result).write_text(str(cpu_s() - began))
 
     if __name__ == "__main__":
 """
@@ -99,22 +105,12 @@ class Row:
 
     name: str
     plain_s: float
-    """Median seconds of ``learn`` without the probes."""
+    """Median processor time of ``learn`` without the probes."""
     ratios: tuple[float, ...]
-    """Throughput with over throughput without, by pair."""
-    cpu_ratios: tuple[float, ...]
-    """CPU time without over CPU time with, by pair."""
+    """Processor time without over that with, by pair."""
     supervisor_share: float
     """CPU time of the supervisor, of one core's."""
     folder_bytes_per_hour: float
-
-
-@dataclass(frozen=True)
-class _Took:
-    """One run of ``learn``."""
-
-    wall_s: float
-    cpu_s: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,13 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder  # stable-baselines3 makes its log folders there
-        print(f"{'training':<28}{'without':>10}{'throughput':>22}{'CPU time':>22}{'supervisor':>12}{'folder':>12}")
+        print(f"{'training':<28}{'without':>10}{'with, of 1':>22}{'supervisor':>12}{'folder':>12}")
         for name, body in cases.items():
             row = _measure(Path(folder), name, body, options)
             size = f"{row.folder_bytes_per_hour / 1e6:.1f} MB/h"
             print(
-                f"{row.name:<28}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{_spread(row.cpu_ratios):>22}"
-                f"{row.supervisor_share:>11.1%} {size:>11}",
+                f"{row.name:<28}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{row.supervisor_share:>11.1%} {size:>11}",
                 flush=True,
             )
         print(f"agent start-up: {_start_up_ms(Path(folder), options.pairs):.1f} ms a process")
@@ -162,44 +157,42 @@ def _spread(ratios: Sequence[float]) -> str:
 def _measure(folder: Path, name: str, body: str, options: argparse.Namespace) -> Row:
     script = folder / "training.py"
     script.write_text(textwrap.dedent(_HEAD) + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
-    result = folder / "learn_s"
+    environment = {**_environment(), CHECKSUMS_VARIABLE: options.checksums}
+    core = max(os.sched_getaffinity(0))
     sizes: list[float] = []
     shares: list[float] = []
-    environment = {**_environment(), CHECKSUMS_VARIABLE: options.checksums}
-    command = [sys.executable, str(script), str(result), str(options.longer)]
 
-    def took() -> _Took:
-        return _Took(*map(float, result.read_text().split()))
+    def command(own: str, other: str) -> list[str]:
+        files = (folder / f"{own}-s", str(options.longer), folder / f"{own}-ready", folder / f"{other}-ready")
+        return [sys.executable, str(script), *map(str, files)]
 
-    def plain() -> _Took:
-        subprocess.run(command, env=environment, check=True, start_new_session=True)
-        return took()
+    def plain() -> float:
+        os.sched_setaffinity(0, {core})
+        subprocess.run(command("plain", "probed"), env=environment, check=True, start_new_session=True)
+        return float((folder / "plain-s").read_text())
 
-    def probed() -> _Took:
+    def probed() -> float:
+        os.sched_setaffinity(0, {core})
         out = folder / f"run-{len(sizes)}"
         began, used = time.monotonic(), time.process_time()
-        watch(command, WatchOptions(out=out, env=environment, stdin_null=True))
+        watch(command("probed", "plain"), WatchOptions(out=out, env=environment, stdin_null=True))
         lasted_s = time.monotonic() - began
-        shares.append((time.process_time() - used) / lasted_s)
+        used_s = time.process_time() - used
+        shares.append(used_s / lasted_s)
         # Flight files have their full size from the start; the rest grows with time.
         growing = sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and path.suffix != ".bin")
         sizes.append(growing / lasted_s * 3600)
-        return took()
+        return float((folder / "probed-s").read_text()) + used_s
 
-    without, ratios, cpu_ratios = [], [], []
-    for number in range(options.pairs):
-        one, other = _in_turn(plain, probed, number % 2 == 1)
-        without.append(one.wall_s)
-        ratios.append(one.wall_s / other.wall_s)
-        cpu_ratios.append(one.cpu_s / other.cpu_s)
-    return Row(
-        name,
-        statistics.median(without),
-        tuple(ratios),
-        tuple(cpu_ratios),
-        statistics.median(shares),
-        statistics.median(sizes),
-    )
+    without, ratios = [], []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(options.pairs):
+            for path in folder.glob("*-ready"):
+                path.unlink()
+            one, other = pool.submit(plain), pool.submit(probed)
+            without.append(one.result())
+            ratios.append(without[-1] / other.result())
+    return Row(name, statistics.median(without), tuple(ratios), statistics.median(shares), statistics.median(sizes))
 
 
 def _in_turn(first: Callable[[], _T], second: Callable[[], _T], swapped: bool) -> tuple[_T, _T]:

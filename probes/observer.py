@@ -255,8 +255,7 @@ class Observer:
             if self.progress.silence_s(look.at_ns) < look.silence_s:
                 return  # it has moved since: the silence is over
         recording = self.progress.recording
-        trains = recording is not None and recording.pid in look.dumps
-        trainer = recording.pid if recording is not None and trains else self._child.pid
+        trainer = recording.pid if recording is not None and recording.pid in look.dumps else self._child.pid
         keys = [item.waits.chain(trainer).key for item in (*self.seen.looks[-1:], *self._held, look)]
         self._held.append(look)
         # Who waits for whom is unlike the look before: the next one tells which of the two it is.

@@ -93,7 +93,7 @@ FOREIGN_EVENTS = 0
 LAST_EVENT_NS = 1
 """When a phase was last seen to be left, or entered without being shown; of marks at rest nobody reads the clock."""
 STEP = 2
-"""``model.num_timesteps`` as callbacks, and so progress bars, see it; -1 before the first."""
+"""``model.num_timesteps``, told before each step of the environments and at each callback; -1 before the first."""
 STEP_NS = 3
 """When STEP last changed; up to some eighty quick steps ago where the marks are at rest."""
 TOTAL_STEPS = 4
@@ -128,7 +128,9 @@ PHASE_TABLE = 128
 Per phase id: count, total ns, longest ns.
 
 A phase that comes often and takes next to no time is at rest: most of its calls are not shown, their time is that of
-the call shown before, and their count is written now and then, and whenever one of ``COARSE`` is left.
+the call shown before, and their count is written now and then, and whenever one of ``COARSE`` is left. Minibatches
+that rest are not among the open phases, but ``MINIBATCH`` goes on; of short passes through a network ("policy" and
+"forward") only those of sample rollouts and their updates are counted at all.
 """
 PHASE_COLUMNS = 3
 

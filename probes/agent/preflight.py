@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from .attributes import attribute
 from .checks.semantic import _unmarked, _Untouched
 from .recorder import recorder
 
@@ -83,26 +84,24 @@ def _evaluating(callback: Any) -> Iterator[Any]:
             waiting += item
         elif item is not None and id(item) not in seen:
             seen.add(id(item))
-            own = getattr(item, "__dict__", {})
             waiting += [
-                own.get(name) for name in ("callbacks", "callback", "callback_on_new_best", "callback_after_eval")
+                attribute(item, name)
+                for name in ("callbacks", "callback", "callback_on_new_best", "callback_after_eval")
             ]
-            if own.get("eval_env") is not None:
+            if attribute(item, "eval_env") is not None:
                 yield item
 
 
 def _vectorised(env: Any) -> dict[str, Any]:
     """Wrappers of a vectorised environment, and of the environments in it as far as they are in this process."""
     layers: list[dict[str, Any]] = []
-    own = getattr(env, "__dict__", {})
-    while "venv" in own and len(layers) < _DEEPEST:
+    while (inside := attribute(env, "venv")) is not None and len(layers) < _DEEPEST:
         layers.append(_layer(env))
-        env = own["venv"]
-        own = getattr(env, "__dict__", {})
+        env = inside
     layers.append(_layer(env))
-    processes = own.get("processes") or ()
+    processes = attribute(env, "processes") or ()
     chains: list[list[dict[str, Any]]] = []
-    for inner in list(own.get("envs") or ())[:_MOST_ENVS]:
+    for inner in list(attribute(env, "envs") or ())[:_MOST_ENVS]:
         chain = _chain(inner)
         if chain not in chains:
             chains.append(chain)
@@ -118,15 +117,13 @@ def _chain(env: Any) -> list[dict[str, Any]]:
     chain: list[dict[str, Any]] = []
     while env is not None and len(chain) < _DEEPEST:
         chain.append(_layer(env))
-        # Not getattr: a wrapper passes what it does not have itself on to the user's code.
-        env = vars(env).get("env") if hasattr(env, "__dict__") else None
+        env = attribute(env, "env")
     return chain
 
 
 def _layer(env: Any) -> dict[str, Any]:
-    own = getattr(env, "__dict__", {})
-    limits = [own.get(name) for name in _LIMITS]
-    spec = own.get("spec", own.get("_spec"))
+    limits = [attribute(env, name) for name in _LIMITS]
+    spec = attribute(env, "spec") or attribute(env, "_spec")
     limits.append(getattr(spec, "max_episode_steps", None) if spec is not None else None)
     bases = {base.__name__ for base in type(env).__mro__}
     return {

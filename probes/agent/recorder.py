@@ -26,10 +26,11 @@ _END = layout.STACK + 2 * layout.STACK_LIMIT
 _SHORT_NS = 1_000_000
 """A phase that takes longer costs so much more than its mark that the mark does not rest."""
 _SHORT_WHOLE_NS = 10_000_000
-"""The same for a phase that goes into the ring."""
+"""The same for a phase that is made of others."""
 _OFTEN_NS = 10_000_000
 """Nor does it where a phase comes less often than once in this time."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
+_WHOLE = COARSE | {_PHASE_ID["minibatch"]}
 
 
 class Recorder:
@@ -194,7 +195,7 @@ class Recorder:
         words, row = self.words, self._table[phase]
         words[layout.LAST_EVENT_NS] = now
         calls, coarse = row[0] - row[4], phase in COARSE
-        brief = took < (_SHORT_WHOLE_NS if coarse else _SHORT_NS)
+        brief = took < (_SHORT_WHOLE_NS if phase in _WHOLE else _SHORT_NS)
         rests = brief and now - row[5] < _OFTEN_NS * calls
         row[1] += took * calls if brief else took
         due = row[0] > row[3] or not rests

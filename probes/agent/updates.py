@@ -20,8 +20,8 @@ from .marks import mark
 from .recorder import phase_id, recorder
 
 _TRAIN, _EPOCH, _MINIBATCH, _SAMPLE = (phase_id(name) for name in ("train", "epoch", "minibatch", "sample"))
-
-
+_NUMBER, _OF = layout.MINIBATCH, layout.N_MINIBATCHES
+_CENSUS_REQUEST, _CENSUS_DONE = layout.CENSUS_REQUEST, layout.CENSUS_DONE
 _NUMBERS_OF_TENSOR = 20_000
 _trains: Any = None
 """The model that ``train`` was called on last, weakly."""
@@ -35,6 +35,7 @@ def begins(model: Any, gradient_steps: object) -> None:
     """
     global _trains
     _trains = weakref.ref(model)
+    replay_steps.begin()
     words = recorder.words
     words[layout.EPOCH] = words[layout.MINIBATCH] = words[layout.N_EPOCHS] = words[layout.N_MINIBATCHES] = 0
     if gradient_steps is not None:
@@ -81,13 +82,33 @@ def _next_item(items: Iterator[Any]) -> Any:
 
 _NO_MORE = object()
 _sample = mark(_next_item, "sample")
+_minibatches, _samples = recorder.row(_MINIBATCH), recorder.row(_SAMPLE)
+
+
+def _may_rest() -> bool:
+    """Whether minibatches are so short that the next need not be shown: it is counted, and so is its sample."""
+    return _minibatches[0] < _minibatches[3] and not census.wanted()
 
 
 def epoch(items: Iterator[Any]) -> Iterator[Any]:
     """Yields ``items`` with the phases around them; an update that stops early closes the generator."""
     token = recorder.enter(_EPOCH)
+    minibatches, samples, words = _minibatches, _samples, recorder.words
     try:
         while True:
+            # As _may_rest and _next_of, in place: where minibatches are short there are many.
+            if minibatches[0] < minibatches[3] and words[_CENSUS_REQUEST] <= words[_CENSUS_DONE]:
+                samples[0] += 1
+                for item in items:
+                    minibatches[0] += 1
+                    words[_NUMBER] = number = words[_NUMBER] + 1
+                    if number > words[_OF]:
+                        words[_OF] = 0
+                    yield item
+                    break
+                else:
+                    return
+                continue
             item = _sample(items)
             if item is _NO_MORE:
                 return
@@ -105,33 +126,42 @@ class GradientSteps:
 
     def __init__(self) -> None:
         self._token = -1
-        self._optimizer_steps = 0
+        self._optimizer_steps = -1
+
+    def begin(self) -> None:
+        """An update begins."""
+        self._optimizer_steps = -1
 
     def sampled(self) -> None:
         """A replay buffer is about to be sampled."""
         if recorder.top == _SAMPLE or not recorder.owns_phases():
             return
-        phases = recorder.open_phases
-        if _TRAIN not in phases or _EPOCH in phases:
-            return
         optimizer_steps = recorder.words[layout.OPTIMIZER_STEPS]
-        if _MINIBATCH in phases:
-            if optimizer_steps == self._optimizer_steps:
-                return  # more data for the same step
-            census.stop()
-            recorder.leave(self._token)
-        self._optimizer_steps = optimizer_steps
-        self._token = _minibatch_begins()
+        known, self._optimizer_steps = self._optimizer_steps, optimizer_steps
+        if recorder.top != _TRAIN:
+            phases = recorder.open_phases
+            if _TRAIN not in phases or _EPOCH in phases:
+                return
+            if _MINIBATCH in phases and optimizer_steps != known:
+                census.stop()
+                recorder.leave(self._token)
+        if optimizer_steps == known:
+            return  # more data for the same step
+        if recorder.top == _TRAIN and _may_rest():
+            _minibatches[0] += 1
+            _next_of(_NUMBER, _OF)
+        else:
+            self._token = _minibatch_begins()
 
 
-gradient_steps = GradientSteps()
+replay_steps = GradientSteps()
 
 
 def _minibatch_begins(item: Any = None) -> int:
     """
     :param item: the minibatch; None where it is not known yet.
     """
-    _next_of(layout.MINIBATCH, layout.N_MINIBATCHES)
+    _next_of(_NUMBER, _OF)
     token = recorder.enter(_MINIBATCH)
     if census.wanted():
         census.start({"used_share": _used_share(item), "subnormal_share": _subnormal_share()})

@@ -55,6 +55,33 @@ def by_value(function: Function, marked: Function) -> Function:
 _LIBRARIES = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium", "gym", "torch"})
 """Their classes are pickled by name, never by value."""
 
+
+class Places:
+    """Where marks of one kind are, which can be taken off and put on again."""
+
+    def __init__(self) -> None:
+        self.on = True
+        self._places: list[tuple[type, str, Function, Function]] = []
+
+    def add(self, cls: type, name: str, function: Function, marked: Function) -> None:
+        """``cls.name`` has been marked."""
+        self._places.append((cls, name, function, marked))
+
+    def take_off(self) -> None:
+        """Gives each class its own function back, unless somebody has put yet another in its place."""
+        self.on = False
+        for cls, name, function, marked in self._places:
+            if cls.__dict__.get(name) is marked:
+                setattr(cls, name, function)
+
+    def put_on(self) -> None:
+        """The opposite."""
+        self.on = True
+        for cls, name, function, marked in self._places:
+            if cls.__dict__.get(name) is function:
+                setattr(cls, name, marked)
+
+
 _watched: list[tuple[Any, Callable[[Any], None]]] = []
 """Each class that is watched, with the function that marks a subclass of it."""
 
@@ -82,6 +109,7 @@ def watch_class(
     methods: dict[str, str],
     wrap: Callable[[Function, str, str], Function],
     skip: Callable[[type], bool] = lambda cls: False,
+    places: Places | None = None,
 ) -> None:
     """
     Wraps ``methods`` where ``base`` and each present or later subclass defines them.
@@ -90,6 +118,7 @@ def watch_class(
     :param methods: method name to phase.
     :param wrap: ``wrap(function, phase, name)`` gives the replacement.
     :param skip: classes to leave alone.
+    :param places: where to note what has been marked.
     """
 
     def mark_class(cls: type) -> None:
@@ -104,6 +133,8 @@ def watch_class(
                 else:
                     marked = by_value(function, marked)
                 setattr(cls, name, marked)
+                if places is not None:
+                    places.add(cls, name, function, marked)
 
     inherited = base.__dict__.get("__init_subclass__")
 

@@ -57,7 +57,7 @@ def forked_workers(facts: Mapping[str, Any]) -> list[int]:
 
 def runtime_of(path: str) -> str | None:
     """Kind of OpenMP runtime that a file is, by its name; None if it is none."""
-    stem, dot, _ = Path(path).name.partition(".so")
+    stem, dot, _ = path.rpartition("/")[2].partition(".so")
     return _RUNTIMES.get(stem.partition("-")[0]) if dot else None
 
 
@@ -69,6 +69,8 @@ def mapped_runtimes(pid: int) -> list[tuple[int, int, str]]:
         return []
     found = []
     for line in lines:
+        if ".so" not in line:
+            continue
         fields = line.split(None, 5)
         if len(fields) == 6 and runtime_of(fields[5]) is not None:
             low, _, high = fields[0].partition("-")

@@ -68,9 +68,7 @@ class Groups:
         """All that can be told now."""
         quota, cpu_folder = self._cpu.tightest(_cpu_quota)
         stat = parse_flat(_text(cpu_folder / "cpu.stat")) if cpu_folder else {}
-        limit, memory_folder = self._memory.tightest(_memory_limit)
-        if memory_folder is None:
-            memory_folder = self._memory.own
+        limit, memory_folder = self._memory_limit()
         processes, _ = self._pids.tightest(_process_limit)
         return Reading(
             cpu_quota_cores=quota,
@@ -83,6 +81,14 @@ class Groups:
             oom_kills=_oom_kills(memory_folder),
             process_limit=int(processes) if processes is not None else None,
         )
+
+    def oom_kills(self) -> int | None:
+        """That figure of :meth:`read` alone."""
+        return _oom_kills(self._memory_limit()[1])
+
+    def _memory_limit(self) -> tuple[float | None, Path | None]:
+        limit, folder = self._memory.tightest(_memory_limit)
+        return limit, folder if folder is not None else self._memory.own
 
 
 class _Lineage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ _STACK_MARGIN_BYTES = 256 << 10
 """A stack that has overflowed ends up to one large frame short of its limit."""
 _STAT_FIELDS = 22
 """Fields of ``stat``, from the state on, that are read here and that every kernel has."""
+_STAT = re.compile(rf"\) \S+(?: -?[0-9]+){{{_STAT_FIELDS - 1}}}(?!\S)")
+"""Only the state is not a number."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,9 @@ def parse_stat(text: str) -> tuple[str, list[str]] | None:
     The name stands in parentheses and may itself hold blanks and parentheses.
     """
     start, end = text.find("("), text.rfind(")")
-    if start < 0 or end < start:
+    if start < 0 or end < start or _STAT.match(text, end) is None:
         return None
-    fields = text[end + 2 :].split()
-    # Only the state is not a number.
-    if len(fields) < _STAT_FIELDS or not all(field.lstrip("-").isdecimal() for field in fields[1:_STAT_FIELDS]):
-        return None
-    return text[start + 1 : end], fields
+    return text[start + 1 : end], text[end + 2 :].split()
 
 
 def _stat_fields(path: str) -> tuple[str, list[str]] | None:
@@ -139,10 +138,8 @@ def parse_switches(status: str) -> tuple[int | None, int | None]:
 
 def caught_signals(pid: int) -> int | None:
     """Mask of signals that a process has handlers for, bit n-1 for signal n; None if it is gone."""
-    for line in (_read(f"/proc/{pid}/status") or "").splitlines():
-        if line.startswith("SigCgt:"):
-            return int(line.split()[1], 16)
-    return None
+    _, _, mask = (_read(f"/proc/{pid}/status") or "").partition("\nSigCgt:")
+    return int(mask.split(None, 1)[0], 16) if mask else None
 
 
 @dataclass(frozen=True)
@@ -302,8 +299,8 @@ def read_process(pid: int, *, closely: bool = True) -> ProcessReading | None:
 def waited_for_core_s(pid: int) -> float | None:
     """How long a process's main thread has wanted a core and had none, so far; None if that can't be read."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
+        return int((_read(f"/proc/{pid}/schedstat") or "").split()[1]) / 1e9
+    except (ValueError, IndexError):
         return None
 
 

@@ -80,7 +80,7 @@ class Readings:
         return self._killed
 
     def _kills(self) -> int | None:
-        counted = self._groups.read().oom_kills
+        counted = self._groups.oom_kills()
         return counted if counted is not None else cgroup.machine_out_of_memory_kills()
 
     def wants_threads(self, now_ns: int, *, unusual: bool) -> bool:

@@ -1,10 +1,12 @@
 """
 What the probes cost: the same training with and without them, in pairs, on one core by turns.
 
-"Without" is the plain command, "with" the same command under :func:`probes.watch.watch`, supervisor included. Both run
-at the same time on the same core, where the scheduler changes between them every few milliseconds: whatever slows the
-core down for a while slows down both. So what is compared is the processor time of all processes of each in ``learn``;
-of the supervisor, that of its whole life. A ratio of 1 is free; the spread is that of the pairs.
+"Without" is the plain command, "with" the same command under :func:`probes.watch.watch`. Both run at the same time on
+the same core, where the scheduler changes between them every few milliseconds: whatever slows the core down for a while
+slows down both. So what is compared is the processor time of all processes of each in ``learn``. A ratio of 1 is free;
+the spread is that of the pairs. The supervisor is a process of its own, which takes nothing from a training while it
+has a core to itself: its share of one core is told apart, and once more the ratio with its whole life in it, as where
+both have to share the only core.
 
 The checks of the training data may begin with some 50 ms of credit each, and the first standstill is profiled: what a
 run costs once weighs the more the shorter it is, so ``--longer`` makes the trainings as much longer.
@@ -107,7 +109,9 @@ class Row:
     plain_s: float
     """Median processor time of ``learn`` without the probes."""
     ratios: tuple[float, ...]
-    """Processor time without over that with, by pair."""
+    """The training's processor time without the probes over that with them, by pair."""
+    on_one_core: tuple[float, ...]
+    """The same with that of the supervisor added."""
     supervisor_share: float
     """CPU time of the supervisor, of one core's."""
     folder_bytes_per_hour: float
@@ -138,12 +142,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no training has {options.only!r} in its name: {', '.join(_CASES)}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder  # stable-baselines3 makes its log folders there
-        print(f"{'training':<28}{'without':>10}{'with, of 1':>22}{'supervisor':>12}{'folder':>12}")
+        print(f"{'training':<24}{'without':>10}{'with, of 1':>22}{'supervisor':>12}{'on one core':>22}{'folder':>12}")
         for name, body in cases.items():
             row = _measure(Path(folder), name, body, options)
             size = f"{row.folder_bytes_per_hour / 1e6:.1f} MB/h"
             print(
-                f"{row.name:<28}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{row.supervisor_share:>11.1%} {size:>11}",
+                f"{row.name:<24}{row.plain_s:>8.2f} s{_spread(row.ratios):>22}{row.supervisor_share:>11.1%} "
+                f"{_spread(row.on_one_core):>22}{size:>12}",
                 flush=True,
             )
         print(f"agent start-up: {_start_up_ms(Path(folder), options.pairs):.1f} ms a process")
@@ -171,7 +176,7 @@ def _measure(folder: Path, name: str, body: str, options: argparse.Namespace) ->
         subprocess.run(command("plain", "probed"), env=environment, check=True, start_new_session=True)
         return float((folder / "plain-s").read_text())
 
-    def probed() -> float:
+    def probed() -> tuple[float, float]:
         os.sched_setaffinity(0, {core})
         out = folder / f"run-{len(sizes)}"
         began, used = time.monotonic(), time.process_time()
@@ -182,17 +187,26 @@ def _measure(folder: Path, name: str, body: str, options: argparse.Namespace) ->
         # Flight files have their full size from the start; the rest grows with time.
         growing = sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and path.suffix != ".bin")
         sizes.append(growing / lasted_s * 3600)
-        return float((folder / "probed-s").read_text()) + used_s
+        return float((folder / "probed-s").read_text()), used_s
 
-    without, ratios = [], []
+    without, ratios, on_one_core = [], [], []
     with ThreadPoolExecutor(2) as pool:
         for _ in range(options.pairs):
             for path in folder.glob("*-ready"):
                 path.unlink()
             one, other = pool.submit(plain), pool.submit(probed)
             without.append(one.result())
-            ratios.append(without[-1] / other.result())
-    return Row(name, statistics.median(without), tuple(ratios), statistics.median(shares), statistics.median(sizes))
+            training_s, supervisor_s = other.result()
+            ratios.append(without[-1] / training_s)
+            on_one_core.append(without[-1] / (training_s + supervisor_s))
+    return Row(
+        name,
+        statistics.median(without),
+        tuple(ratios),
+        tuple(on_one_core),
+        statistics.median(shares),
+        statistics.median(sizes),
+    )
 
 
 def _in_turn(first: Callable[[], _T], second: Callable[[], _T], swapped: bool) -> tuple[_T, _T]:

@@ -435,7 +435,93 @@ def a_loop_of_ones_own() -> None:
     assert (since.optimizer_steps, since["backward"]) == (1, len(calls))
 
 
+def a_training_without_callbacks() -> None:
+    steps: list[int | None] = []
+    updates: set[int | None] = set()
+
+    class Told(Walk):
+        def step(self, action: Any) -> Any:
+            steps.append(recording.state().step)
+            return super().step(action)
+
+    class Adam(torch.optim.Adam):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> Any:
+            updates.add(recording.state().step)
+            return super().step(closure)
+
+    model = PPO(
+        "MlpPolicy", Told(), n_steps=16, batch_size=8, n_epochs=1, device="cpu", policy_kwargs={"optimizer_class": Adam}
+    )
+    since = Since()
+    model.learn(160)
+    assert steps == list(range(160)), steps
+    assert updates == set(range(16, 161, 16)), updates
+    assert idle().step == 160
+    assert since["env.step"] == 160
+    # Its rollouts begin and end, and so does the training: nobody is asked at its steps.
+    assert since["callback"] == 22, since["callback"]
+
+
+def a_function_for_a_callback() -> None:
+    paths: set[tuple[str, ...]] = set()
+    steps: list[int | None] = []
+
+    def look(known: dict[str, Any], _: dict[str, Any]) -> bool:
+        state = recording.state()
+        paths.add(state.path)
+        steps.append(state.step)
+        assert state.step == known["self"].num_timesteps
+        return len(steps) < 20
+
+    ppo().learn(80, callback=look)
+    assert paths == {("learn", "collect", "callback")}, paths
+    assert steps == list(range(1, 21)), steps
+
+
+def networks_that_are_looked_at_by_samples() -> None:
+    passes = sys.modules["_freezelab_agent.passes"].passes
+    marked: list[bool] = []
+
+    class Look(BaseCallback):  # type: ignore[misc]
+        def _on_rollout_start(self) -> None:
+            marked.append(hasattr(ActorCriticPolicy.forward, "__wrapped__"))
+            passes._next = 0  # as if much time had passed
+
+        def _on_step(self) -> bool:
+            return True
+
+    passes.places.put_on()
+    passes._next = 0
+    model = PPO("MlpPolicy", Walk(), n_steps=128, batch_size=16, n_epochs=1, device="cpu", seed=1)
+    since = Since()
+    model.learn(128 * 8, callback=Look())
+    assert not all(marked), marked
+    on_again = marked.index(True, marked.index(False))
+    assert False in marked[on_again:], marked
+    assert since["policy"] < 128 * sum(marked) + 20, (since["policy"], marked)
+
+    # Somebody has put another in its place: it stays.
+    passes.places.put_on()
+    own = ActorCriticPolicy.forward
+
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        return own(*args, **kwargs)
+
+    ActorCriticPolicy.forward = theirs
+    try:
+        passes.places.take_off()
+        assert ActorCriticPolicy.forward is theirs
+        passes.places.put_on()
+        assert ActorCriticPolicy.forward is theirs
+    finally:
+        ActorCriticPolicy.forward = own
+
+
 def networks_that_are_compiled() -> None:
+    passes = sys.modules["_freezelab_agent.passes"].passes
+    passes.places.put_on()
+    passes._next = 0
+
     class Mine(ActorCriticPolicy):  # type: ignore[misc]
         def forward(self, obs: Any, deterministic: bool = False) -> Any:
             return super().forward(obs, deterministic)
@@ -448,6 +534,9 @@ def networks_that_are_compiled() -> None:
         torch.compile(model.policy.forward, backend="eager", fullgraph=True)(observation)
         model.policy = torch.compile(model.policy, backend="eager")
         model.learn(8)
+    PPO("MlpPolicy", Walk(), n_steps=128, batch_size=16, n_epochs=1, device="cpu").learn(128 * 4)
+    # What has been compiled with a mark would have to be compiled again without it.
+    assert passes.places.on
 
 
 SITUATIONS: tuple[Callable[[], object], ...] = (
@@ -468,6 +557,9 @@ SITUATIONS: tuple[Callable[[], object], ...] = (
     environments_that_are_driven_by_hand,
     saving_of_every_kind,
     a_loop_of_ones_own,
+    a_training_without_callbacks,
+    a_function_for_a_callback,
+    networks_that_are_looked_at_by_samples,
     networks_that_are_compiled,
 )
 

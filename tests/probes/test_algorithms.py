@@ -70,14 +70,15 @@ def check(said: dict[str, Any]) -> None:
     assert moments["env.step"] == sorted([f"{collecting} callback eval env.step", f"{collecting} env.step"])
     if name == "ARS":
         return
-    update = "learn train epoch minibatch" if name in ON_POLICY else "learn train minibatch"
+    whole = "learn train epoch" if name in ON_POLICY else "learn train"
+    update = f"{whole} minibatch"
     # Marks at rest do not tell these phases, but what they are in; the first ones of a process are told.
-    passes = {"learn collect policy", f"{update} forward"}
+    passes = {"learn collect policy", f"{update} forward", f"{whole} forward"}
     evaluating = "learn collect callback eval policy"
     if name == "PPO":
         assert f"{update} optimizer" in moments["optimizer"]
-        assert passes <= set(moments["network"])
-    assert set(moments["optimizer"]) <= {f"{update} optimizer", update}
+        assert {"learn collect policy", f"{update} forward"} <= set(moments["network"])
+    assert set(moments["optimizer"]) <= {f"{update} optimizer", update, f"{whole} optimizer", whole}
     at_rest = {path.rpartition(" ")[0] for path in (*passes, evaluating)}
     # The checks of the training data ask the policy once more, outside any count.
     assert set(moments["network"]) <= passes | at_rest | {evaluating, "learn train"}
@@ -121,6 +122,9 @@ SITUATIONS = (
     "environments_that_are_driven_by_hand",
     "saving_of_every_kind",
     "a_loop_of_ones_own",
+    "a_training_without_callbacks",
+    "a_function_for_a_callback",
+    "networks_that_are_looked_at_by_samples",
     "networks_that_are_compiled",
 )
 

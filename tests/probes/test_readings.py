@@ -96,7 +96,7 @@ def test_cores_taken_away_are_counted_between_close_readings_only(taken: Reading
 
 def test_out_of_memory_kills_are_those_since_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     count: list[int | None] = [3]
-    monkeypatch.setattr(cgroup.Groups, "read", lambda _: cgroup.Reading(oom_kills=count[0]))
+    monkeypatch.setattr(cgroup.Groups, "oom_kills", lambda _: count[0])
     taken = Readings(tmp_path / "readings.jsonl", os.getpid(), 0, lambda _: None)
     assert taken.out_of_memory_kills() == 0
     count[0] = 5

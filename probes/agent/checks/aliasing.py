@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..attributes import attribute
 from ..recorder import recorder
 from . import arrays
 from .findings import findings
@@ -133,7 +134,7 @@ class Aliasing:
 
 
 def _compare_stored(buffer: Any, handed: _Handed, key: str) -> None:
-    observations = vars(buffer).get("observations")
+    observations = attribute(buffer, "observations")
     array = observations.get(key) if isinstance(observations, dict) else observations
     part = handed.parts[key]
     if array is None or array.dtype != part.dtype or array[0].nbytes != part.nbytes:

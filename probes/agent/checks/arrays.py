@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from ..attributes import attribute
+
 LSTM_STATES = ("hidden_states_pi", "cell_states_pi", "hidden_states_vf", "cell_states_vf")
 ROLLOUT_ARRAYS = (
     "observations",
@@ -61,9 +63,8 @@ def user_methods(cls: type) -> set[str]:
 def arrays_of(buffer: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """Name and array; the parts of a dict of observations are named ``observations[key]``."""
     ndarray = numpy().ndarray
-    attributes = vars(buffer)
     for name in names:
-        value = attributes.get(name)
+        value = attribute(buffer, name)
         parts = {"%s[%s]" % (name, key): part for key, part in value.items()} if isinstance(value, dict) else None
         for label, array in (parts or {name: value}).items():
             # Not a subclass: a memory-mapped file would be read from the disk.

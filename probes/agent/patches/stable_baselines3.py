@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import time
 from typing import Any
 
 from .. import checks, facts, layout, preflight, updates
 from ..checks.arrays import is_library
+from ..learner import learner
 from ..marks import Function, mark
+from ..passes import passes
 from ..recorder import phase_id, recorder
 from ..watched import watch_class
 from ..worker import as_worker, number_of, numbering
 
-_clock = time.monotonic_ns
 _LEARN = phase_id("learn")
 _OF_LEARN = (
     layout.TOTAL_STEPS, layout.N_STEPS, layout.EPOCH, layout.N_EPOCHS, layout.MINIBATCH, layout.N_MINIBATCHES,
@@ -51,13 +51,19 @@ def _learn(function: Function) -> Function:
 
     @functools.wraps(function)
     def learn(*args: Any, **kwargs: Any) -> Any:
+        outer = learner.model
         if _LEARN not in recorder.open_phases or recorder.top == _LEARN or not recorder.owns_phases():
-            return marked(*args, **kwargs)
+            try:
+                return marked(*args, **kwargs)
+            finally:
+                if args and learner.model is args[0]:
+                    learner.model = outer
         step, known = recorder.words[layout.STEP], facts.last
         gauges = {word: recorder.words[word] for word in _OF_LEARN}
         try:
             return marked(*args, **kwargs)
         finally:
+            learner.model = outer
             for word, value in gauges.items():
                 recorder.words[word] = value
             recorder.step(step)
@@ -74,6 +80,7 @@ def _argument(number: int, name: str, args: tuple[Any, ...], kwargs: dict[str, A
 def _before_learn(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     model, total_timesteps = args[0], _argument(1, "total_timesteps", args, kwargs)
     if recorder.owns_phases():
+        learner.model = model
         recorder.gauge(layout.TOTAL_STEPS, total_timesteps)
         # Off-policy algorithms have an n_steps too: that of their returns.
         recorder.gauge(layout.N_STEPS, getattr(model, "n_steps", 0) if hasattr(model, "rollout_buffer") else 0)
@@ -96,6 +103,8 @@ def _last_look(function: Function) -> Function:
 
 
 def _before_collect(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if recorder.owns_phases():
+        passes.collect_begins()
     checks.collect_begins(args[0])
 
 
@@ -113,6 +122,7 @@ def _train(function: Function) -> Function:
 
 
 def _before_train(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    learner.tell_step()
     if recorder.owns_phases():
         updates.begins(args[0], _argument(1, "gradient_steps", args, kwargs))
     checks.train_begins(args[0])
@@ -159,6 +169,7 @@ def _looked_at(function: Function, phase: str, name: str) -> Function:
 
 
 def _before_advantages(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    learner.tell_step()
     checks.filled(args[0])
 
 
@@ -186,7 +197,7 @@ def _sample(function: Function) -> Function:
     def sample(*args: Any, **kwargs: Any) -> Any:
         try:
             if args and _is_replay(args[0]):
-                updates.gradient_steps.sampled()
+                updates.replay_steps.sampled()
         except Exception as error:  # noqa: BLE001
             recorder.fault("sample", error)
         return marked(*args, **kwargs)
@@ -223,29 +234,33 @@ def _get(function: Function) -> Function:
 
 def _patch_callbacks(module: Any) -> None:
     def wrap(function: Function, phase: str, name: str) -> Function:
-        marked = mark(function, phase, before.get(name))
+        marked = mark(function, phase, _before_training if name == "on_training_start" else learner.tell_step)
         return _rollout_end(marked) if name == "on_rollout_end" else marked
 
-    before = {"on_step": _before_step, "on_training_start": _before_training}
     methods = dict.fromkeys(
         ("on_step", "on_rollout_start", "on_rollout_end", "on_training_start", "on_training_end"), "callback"
     )
+    on_step = module.BaseCallback.on_step
     watch_class(module.BaseCallback, methods, wrap)
+    # This one stands for "no callback", or for a function in place of one: only the function is of interest.
+    module.ConvertCallback.on_step = on_step
+    module.ConvertCallback.__init__ = _of_function(module.ConvertCallback.__init__)
 
 
-def _before_step(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    # Once a step: what Recorder.step does, in place, and without the clock while the mark is at rest.
-    model, own = args[0].model, recorder
-    if model is not None:
-        number = model.num_timesteps
-        if own.step_seen != number and (own.place < own.limit or own.owns_phases()):
-            words = own.words
-            words[2] = own.step_seen = number
-            if not own.at_rest:
-                words[3] = _clock()
+def _of_function(function: Function) -> Function:
+    """``ConvertCallback.__init__`` with a mark around the user's function."""
+
+    @functools.wraps(function)
+    def init(self: Any, callback: Any, *args: Any, **kwargs: Any) -> None:
+        if callable(callback):
+            callback = mark(callback, "callback", learner.tell_step)
+        function(self, callback, *args, **kwargs)
+
+    return init
 
 
 def _before_training(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    learner.tell_step()
     # With reset_num_timesteps=False what was learnt before counts too.
     if recorder.owns_phases():
         recorder.gauge(layout.TOTAL_STEPS, getattr(args[0].model, "_total_timesteps", None))
@@ -268,7 +283,8 @@ def _patch_policies(module: Any) -> None:
     def wrap(function: Function, phase: str, name: str) -> Function:
         return mark(function, phase) if name == "save" else _of_model(function)
 
-    watch_class(module.BaseModel, {**dict.fromkeys(_PASSES, "policy"), "save": "save"}, wrap)
+    watch_class(module.BaseModel, {"save": "save"}, wrap)
+    watch_class(module.BaseModel, dict.fromkeys(_PASSES, "policy"), wrap, places=passes.places)
 
 
 def _of_model(function: Function) -> Function:
@@ -282,7 +298,8 @@ def _patch_vec_env(module: Any) -> None:
     after = {"step_wait": checks.env_stepped, "reset": checks.env_reset} if checks.ON else {}
 
     def wrap(function: Function, phase: str, name: str) -> Function:
-        return mark(function, phase, None, after.get(name), looks=name == "step_wait")
+        before = learner.tell_step if name == "step_wait" else None
+        return mark(function, phase, before, after.get(name), looks=name == "step_wait")
 
     # A wrapper passes the call on to the environment inside, within the same phase.
     methods = {"step_wait": "env.step", "reset": "env.reset", "save": "save"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import sys
 from typing import Any
 
@@ -42,7 +41,7 @@ def tell(facts: dict[str, Any]) -> None:
 def of_process() -> dict[str, Any]:
     """Interpreter and platform."""
     return {
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "executable": sys.executable,
         "prefix": sys.prefix,
         "site": [path for path in sys.path if path.rstrip("/").endswith(("site-packages", "dist-packages"))],

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import layout
+from .learner import learner
 from .recorder import COARSE, phase_id, recorder
 
 Function = Callable[..., Any]
@@ -20,7 +21,8 @@ _clock = time.monotonic_ns
 is_compiling: Callable[[], bool] = bool
 """Whether torch.compile or torch.export looks through the code that is running; torch's own once it is imported."""
 
-_AT_REST = layout.AT_REST
+_AT_REST, _STEP = layout.AT_REST, layout.STEP
+_NOTHING = object()
 _TOLD_AT_REST = frozenset(phase_id(name) for name in layout.TOLD_AT_REST)
 
 _Before = Callable[[tuple[Any, ...], dict[str, Any]], None]
@@ -51,7 +53,10 @@ def mark(
     if number in COARSE:
         return _around_whole(function, number, before, after)
     elsewhere = {phase_id(name): other for name, other in instead.items()} if instead else None
-    return _around_short(function, number, before, after, elsewhere, compiled=compiled, looks=looks)
+    marked = _around_short(function, number, before, after, elsewhere, compiled=compiled, looks=looks)
+    if number in _TOLD_AT_REST and (after is None or looks) and before in (None, learner.tell_step):
+        return _around_steps(function, number, marked, tells_step=before is not None)
+    return marked
 
 
 def _around_whole(function: Function, number: int, before: _Before | None, after: _After | None) -> Function:
@@ -158,6 +163,56 @@ def _around_short(
             own.words[_AT_REST] = own.at_rest = 0
             if own.place != place:
                 own.close(place)
+        return result
+
+    return marked
+
+
+def _around_steps(function: Function, number: int, usual: Function, *, tells_step: bool) -> Function:
+    """
+    For the user's code at every step, which is called with one argument or two.
+
+    What ``usual`` does in such a call where nothing is due, and no more: half of its cost.
+
+    :param tells_step: whether ``usual`` tells the step count first.
+    """
+    own, row, column = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+    parts = (own, number, row, (number + 1) << 8, column, learner if tells_step else None, usual)
+
+    @functools.wraps(function)
+    def marked(first: Any = _NOTHING, second: Any = _NOTHING, /, *args: Any, **kwargs: Any) -> Any:
+        own, number, row, tells, column, learns, usual = parts
+        if args or kwargs or first is _NOTHING:
+            return usual(*(value for value in (first, second) if value is not _NOTHING), *args, **kwargs)
+        outer, place, count = own.top, own.place, row[0]
+        if outer == number:
+            return function(first) if second is _NOTHING else function(first, second)
+        if own.at_rest or own.attentive or count >= row[3] or (place >= own.limit and not own.may_rest()):
+            return usual(first) if second is _NOTHING else usual(first, second)
+        words = own.words
+        if learns is not None:
+            try:
+                if learns.model is not None:
+                    words[_STEP] = own.step_seen = learns.model.num_timesteps
+            except Exception as error:  # noqa: BLE001
+                own.fault(function.__qualname__, error)
+        words[column] = row[0] = count + 1
+        words[_AT_REST] = own.at_rest = tells + place
+        # No call from here into what takes it back: after one, Ctrl-C may come.
+        own.top = number
+        try:
+            result = function(first) if second is _NOTHING else function(first, second)
+        except BaseException as error:
+            note_failure(error, outer)
+            own.top = outer
+            own.words[_AT_REST] = own.at_rest = 0
+            if own.place != place:
+                own.close(place)
+            raise
+        own.top = outer
+        own.words[_AT_REST] = own.at_rest = 0
+        if own.place != place:
+            own.close(place)
         return result
 
     return marked

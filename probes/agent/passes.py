@@ -15,6 +15,8 @@ from .recorder import phase_id, recorder
 from .watched import Places
 
 _EVERY_NS = 10_000_000_000
+_LONG_NS = 20_000_000
+"""As long as passes take their time, whether they still do is asked no more often than this."""
 _SHARE = 20
 """
 Of the time since the first sample, one part in so many passes at least until the next: methods of a class should not be
@@ -33,10 +35,11 @@ class Passes:
 
     def collect_begins(self) -> None:
         """Before a rollout."""
-        if self.places.on and not self._rest():
-            return
         now = time.monotonic_ns()
-        if now < self._next or _has_compiled():
+        if now < self._next:
+            return
+        if (self.places.on and not self._rest()) or _has_compiled():
+            self._next = now + _LONG_NS
             return
         if self.places.on:
             self._since = self._since or now

@@ -25,12 +25,16 @@ _BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
 _SHORT_NS = 1_000_000
 """A phase that takes longer costs so much more than its mark that the mark does not rest."""
-_SHORT_WHOLE_NS = 10_000_000
-"""The same for a phase that is made of others."""
 _OFTEN_NS = 10_000_000
 """Nor does it where a phase comes less often than once in this time."""
+_SHORT_MINIBATCH_NS = 10_000_000
+"""The first for a minibatch, which is made of other phases."""
+_SHORT_WHOLE_NS = 50_000_000
+"""Both for the others that are: they cost two records in the ring."""
+_TELL_COUNTS_NS = 50_000_000
+"""Counts are told no more often than this: nobody looks more often."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
-_WHOLE = COARSE | {_PHASE_ID["minibatch"]}
+_MINIBATCH = _PHASE_ID["minibatch"]
 
 
 class Recorder:
@@ -67,6 +71,7 @@ class Recorder:
         for row in self._table:
             row[:] = _UNUSED
         self._records = 0
+        self._counts_due = 0
         self._faults: list[str] = []
 
     def open(self, folder: str) -> None:
@@ -195,8 +200,9 @@ class Recorder:
         words, row = self.words, self._table[phase]
         words[layout.LAST_EVENT_NS] = now
         calls, coarse = row[0] - row[4], phase in COARSE
-        brief = took < (_SHORT_WHOLE_NS if phase in _WHOLE else _SHORT_NS)
-        rests = brief and now - row[5] < _OFTEN_NS * calls
+        often_ns = _SHORT_WHOLE_NS if coarse else _OFTEN_NS
+        brief = took < (often_ns if coarse else _SHORT_MINIBATCH_NS if phase == _MINIBATCH else _SHORT_NS)
+        rests = brief and now - row[5] < often_ns * calls
         row[1] += took * calls if brief else took
         due = row[0] > row[3] or not rests
         if due:
@@ -207,12 +213,15 @@ class Recorder:
         words[column + 1] = row[1]
         if took > row[2]:
             words[column + 2] = row[2] = took
-        if coarse and due:
-            self.record(layout.LEAVE, phase, now, took)
-            self.tell_counts()
+        if coarse:
+            if due:
+                self.record(layout.LEAVE, phase, now, took)
+            if now >= self._counts_due or self.place == _BOTTOM:
+                self._counts_due = now + _TELL_COUNTS_NS
+                self.tell_counts()
 
     def tell_counts(self) -> None:
-        """Counts of marks at rest are told with a long phase's end."""
+        """Counts of marks at rest are told with the end of a phase that is made of others."""
         words = self.words
         for row, phase in self._brief:
             words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0]

@@ -7,7 +7,6 @@ stays behind.
 
 from __future__ import annotations
 
-import copy
 import functools
 import types
 from collections.abc import Callable
@@ -21,19 +20,17 @@ _MARK = "_freezelab_mark"
 
 
 class _Around:
-    """Gives the marked function for the original; pickled, it becomes something that gives the original itself."""
+    """Has the marked function; pickled, it becomes something that has the original in its place."""
 
-    __slots__ = ("_marked",)
+    __slots__ = ("_function", "marked")
 
-    def __init__(self, marked: Function) -> None:
-        self._marked = marked
-
-    def __call__(self, function: Function) -> Function:
-        return self._marked
+    def __init__(self, function: Function, marked: Function) -> None:
+        self._function = function
+        self.marked = marked
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # copy.copy of a function is that function.
-        return functools.partial, (copy.copy,)
+        # As a state, which comes after the object: the function may lead back to it through its class.
+        return types.SimpleNamespace, (), {"marked": self._function}
 
 
 def by_value(function: Function, marked: Function) -> Function:
@@ -42,11 +39,11 @@ def by_value(function: Function, marked: Function) -> Function:
 
     So cloudpickle writes the classes of a user's ``__main__``, into checkpoints and to workers.
     """
-    around = _Around(marked)
+    around = _Around(function, marked)
 
     @functools.wraps(function)
     def stand_in(*args: Any, **kwargs: Any) -> Any:
-        return around(function)(*args, **kwargs)
+        return around.marked(*args, **kwargs)
 
     setattr(stand_in, _MARK, around)
     return stand_in

@@ -11,6 +11,7 @@ from ..recorder import recorder
 _MAX_FINDINGS = 16
 _clock = time.monotonic_ns
 _cost = time.thread_time_ns
+_used = time.process_time_ns
 
 
 class Findings:
@@ -65,25 +66,27 @@ class Account:
     """
     Keeps a check below its share of the run's time.
 
-    What it costs is CPU time of its thread: on a busy machine it must not pay for the time it was kept waiting.
+    What it costs is CPU time of its thread: on a busy machine it must not pay for the time it was kept waiting. Nor
+    does the run get on by waiting for a core: its time is what passes, but no more than the CPU time of all its
+    threads.
 
-    :param share: of the time since the first question.
+    :param share: of the run's time since the first question.
     :param credit_s: what may be spent ahead, so that a young run is checked in full.
     """
 
     def __init__(self, share: float, credit_s: float) -> None:
         self._share = share
         self._credit_ns = int(credit_s * 1e9)
-        self._began = 0
+        self._began = (0, 0)
         self._since = 0
         self.spent_ns = 0
 
     def open(self) -> bool:
         """Whether a check can be afforded now; if so its cost runs from here to :meth:`close`."""
-        now = _clock()
-        if not self._began:
-            self._began = now
-        if self.spent_ns > self._credit_ns + self._share * (now - self._began):
+        now, used = _clock(), _used()
+        if not self._began[0]:
+            self._began = now, used
+        if self.spent_ns > self._credit_ns + self._share * min(now - self._began[0], used - self._began[1]):
             return False
         self.begin()
         return True

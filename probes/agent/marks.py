@@ -176,41 +176,42 @@ def _around_steps(function: Function, number: int, usual: Function, *, tells_ste
 
     :param tells_step: whether ``usual`` tells the step count first.
     """
-    own, row, column = recorder, recorder.row(number), layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
-    parts = (own, number, row, (number + 1) << 8, column, learner if tells_step else None, usual)
+    column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * number
+    parts = (recorder, number, recorder.row(number), (number + 1) << 8, column, _AT_REST, _NOTHING)
 
     @functools.wraps(function)
     def marked(first: Any = _NOTHING, second: Any = _NOTHING, /, *args: Any, **kwargs: Any) -> Any:
-        own, number, row, tells, column, learns, usual = parts
-        if args or kwargs or first is _NOTHING:
-            return usual(*(value for value in (first, second) if value is not _NOTHING), *args, **kwargs)
+        own, number, row, tells, column, at_rest, nothing = parts
+        if args or kwargs or first is nothing:
+            return usual(*(value for value in (first, second) if value is not nothing), *args, **kwargs)
         outer, place, count = own.top, own.place, row[0]
         if outer == number:
-            return function(first) if second is _NOTHING else function(first, second)
+            return function(first) if second is nothing else function(first, second)
         if own.at_rest or own.attentive or count >= row[3] or (place >= own.limit and not own.may_rest()):
-            return usual(first) if second is _NOTHING else usual(first, second)
+            return usual(first) if second is nothing else usual(first, second)
         words = own.words
-        if learns is not None:
+        if tells_step:
             try:
-                if learns.model is not None:
-                    words[_STEP] = own.step_seen = learns.model.num_timesteps
+                model = learner.model
+                if model is not None:
+                    words[_STEP] = own.step_seen = model.num_timesteps
             except Exception as error:  # noqa: BLE001
                 own.fault(function.__qualname__, error)
         words[column] = row[0] = count + 1
-        words[_AT_REST] = own.at_rest = tells + place
+        words[at_rest] = own.at_rest = tells + place
         # No call from here into what takes it back: after one, Ctrl-C may come.
         own.top = number
         try:
-            result = function(first) if second is _NOTHING else function(first, second)
+            result = function(first) if second is nothing else function(first, second)
         except BaseException as error:
             note_failure(error, outer)
             own.top = outer
-            own.words[_AT_REST] = own.at_rest = 0
+            own.words[at_rest] = own.at_rest = 0
             if own.place != place:
                 own.close(place)
             raise
         own.top = outer
-        own.words[_AT_REST] = own.at_rest = 0
+        own.words[at_rest] = own.at_rest = 0
         if own.place != place:
             own.close(place)
         return result

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.agent import layout, marks, watched
+from probes.agent import learner as learner_module
 from probes.agent.marks import Failure, mark
 from probes.agent.recorder import Recorder, phase_id
 from probes.agent.watched import by_value, watch_class
@@ -368,13 +369,20 @@ def at_rest(recorder: Recorder, phase: str) -> Iterator[None]:
         yield
 
 
+ARGUMENTS = pytest.mark.parametrize("arguments", [(), (1,), (1, 2), (1, 2, 3)])
+"""What the user's code is called with at every step: one argument or two, but perhaps others."""
+
+
+@ARGUMENTS
 @pytest.mark.parametrize("phase", layout.TOLD_AT_REST)
-def test_a_mark_at_rest_tells_where_the_users_code_runs(recorder: Recorder, phase: str) -> None:
+def test_a_mark_at_rest_tells_where_the_users_code_runs(
+    recorder: Recorder, phase: str, arguments: tuple[int, ...]
+) -> None:
     resting = at_rest(recorder, phase)
     next(resting)
     seen: list[tuple[int, list[int]]] = []
-    inside = mark(lambda: seen.append((recorder.words[layout.AT_REST], recorder.open_phases)), phase)
-    whole = mark(inside, "collect")
+    inside = mark(lambda *_: seen.append((recorder.words[layout.AT_REST], recorder.open_phases)), phase)
+    whole = mark(lambda: inside(*arguments), "collect")
     next(resting)
     whole()
     word = (phase_id(phase) + 1) * 256 + layout.STACK + 2
@@ -382,23 +390,26 @@ def test_a_mark_at_rest_tells_where_the_users_code_runs(recorder: Recorder, phas
     assert (recorder.words[layout.AT_REST], recorder.open_phases) == (0, [])
 
 
-def test_marks_at_rest_inside_one_another_are_told_in_their_order(recorder: Recorder) -> None:
+@ARGUMENTS
+def test_marks_at_rest_inside_one_another_are_told_in_their_order(
+    recorder: Recorder, arguments: tuple[int, ...]
+) -> None:
     for phase in ("env.step", "callback", "policy"):
         next(at_rest(recorder, phase))
     seen: list[list[str]] = []
 
-    def look() -> None:
+    def look(*_: object) -> None:
         seen.append([layout.PHASES[phase] for phase in recorder.open_phases])
 
-    def callback() -> None:
+    def callback(*_: object) -> None:
         look()
-        mark(look, "env.step")()
+        mark(mark(look, "env.step"), "env.step")(*arguments)
         look()
         mark(look, "policy")()
         mark(look, "eval")()
 
     before = {phase: recorder.row(phase_id(phase))[0] for phase in ("env.step", "callback", "policy")}
-    mark(callback, "callback")()
+    mark(callback, "callback")(*arguments)
     assert seen == [[*path.split()] for path in (
         "callback", "callback env.step", "callback", "callback policy", "callback eval"
     )]  # fmt: skip
@@ -408,14 +419,17 @@ def test_marks_at_rest_inside_one_another_are_told_in_their_order(recorder: Reco
     assert (recorder.words[layout.AT_REST], recorder.open_phases) == (0, [])
 
 
-def test_counts_of_marks_at_rest_are_told_when_a_long_phase_ends(recorder: Recorder) -> None:
-    policy, step = mark(lambda: None, "policy"), mark(lambda: None, "env.step")
+@ARGUMENTS
+def test_counts_of_marks_at_rest_are_told_when_a_long_phase_ends(
+    recorder: Recorder, arguments: tuple[int, ...]
+) -> None:
+    policy, step = mark(lambda: None, "policy"), mark(lambda *_: None, "env.step")
     seen: list[dict[str, int]] = []
 
     def collect() -> None:
         for _ in range(1000):
             policy()
-            step()
+            step(*arguments)
         seen.append(phases(recorder))
 
     mark(collect, "collect")()
@@ -424,13 +438,16 @@ def test_counts_of_marks_at_rest_are_told_when_a_long_phase_ends(recorder: Recor
     assert phases(recorder) == {"policy": 1000, "env.step": 1000, "collect": 1}
 
 
-def test_an_error_is_known_by_its_innermost_phase_also_through_marks_at_rest(recorder: Recorder) -> None:
+@ARGUMENTS
+def test_an_error_is_known_by_its_innermost_phase_also_through_marks_at_rest(
+    recorder: Recorder, arguments: tuple[int, ...]
+) -> None:
     def fail() -> None:
         raise ValueError
 
     inner = mark(fail, "policy")
-    middle = mark(lambda: inner(), "callback")
-    outer = mark(lambda: middle(), "collect")
+    middle = mark(lambda *_: inner(), "callback")
+    outer = mark(lambda: middle(*arguments), "collect")
     for _ in range(20):
         for phase in ("policy", "callback"):
             next(at_rest(recorder, phase))
@@ -440,6 +457,44 @@ def test_an_error_is_known_by_its_innermost_phase_also_through_marks_at_rest(rec
         assert [layout.PHASES[phase] for phase in Failure.phases] == ["collect", "policy"]
         assert recorder.open_phases == []
         assert recorder.words[layout.AT_REST] == 0
+
+
+def test_an_error_of_the_call_itself_is_that_of_the_function(recorder: Recorder) -> None:
+    def step(env: object, action: object) -> object:
+        return action
+
+    marked = mark(step, "env.step")
+    for _ in range(3):
+        next(at_rest(recorder, "env.step"))
+        assert marked(1, action=2) == marked(1, 2) == 2
+        for wrong in ((), (1,), (1, 2, 3)):
+            with pytest.raises(TypeError, match=r"step\(\) "):
+                marked(*wrong)
+        assert (recorder.words[layout.AT_REST], recorder.open_phases) == (0, [])
+
+
+def test_the_step_is_told_before_the_users_code_at_rest_too(recorder: Recorder) -> None:
+    class Model:
+        num_timesteps: Any = 0
+
+    class Broken:
+        @property
+        def num_timesteps(self) -> int:
+            raise RuntimeError
+
+    model, seen = Model(), []
+    marked = mark(lambda env: seen.append(recorder.words[layout.STEP]), "env.step", learner_module.learner.tell_step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner_module, "recorder", recorder)
+        patch.setattr(learner_module.learner, "model", model)
+        for model.num_timesteps in range(500):
+            marked(1)
+        assert seen == list(range(500))
+        patch.setattr(learner_module.learner, "model", Broken())
+        for _ in range(100):
+            marked(1)
+    assert len(seen) == 600
+    assert any("RuntimeError" in fault for fault in recorder._faults)
 
 
 @pytest.mark.parametrize("phase", ["policy", "env.step"])
@@ -452,13 +507,17 @@ def test_a_fault_of_ours_at_rest_is_swallowed(recorder: Recorder, phase: str) ->
     assert phases(recorder)[phase] > 0
 
 
-def test_on_another_thread_a_mark_at_rest_counts_as_life(recorder: Recorder) -> None:
-    next(at_rest(recorder, "policy"))
+@ARGUMENTS
+@pytest.mark.parametrize("phase", ["policy", "env.step"])
+def test_on_another_thread_a_mark_at_rest_counts_as_life(
+    recorder: Recorder, phase: str, arguments: tuple[int, ...]
+) -> None:
+    next(at_rest(recorder, phase))
     recorder.expect_threads(any_yet=True)
-    marked = mark(lambda: None, "policy")
+    marked = mark(lambda *_: None, phase)
 
     def collect() -> None:
-        other = threading.Thread(target=lambda: [marked() for _ in range(10)])
+        other = threading.Thread(target=lambda: [marked(*arguments) for _ in range(10)])
         other.start()
         other.join()
 

@@ -55,10 +55,15 @@ def mark(
     elsewhere = {phase_id(name): other for name, other in instead.items()} if instead else None
     marked = _around_short(function, number, before, after, elsewhere, compiled=compiled, looks=looks)
     lean = number in _TOLD_AT_REST and (after is None or looks) and before in (None, learner.tell_step)
-    code = getattr(function, "__code__", None)
-    if lean and code is not None and code.co_argcount:
+    if lean and _needs_an_argument(function):
         return _around_steps(function, number, marked, tells_step=before is not None)
     return marked
+
+
+def _needs_an_argument(function: Function) -> bool:
+    """Whether it can't be called without one, as each method but those of no fixed signature."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_argcount > len(getattr(function, "__defaults__", None) or ())
 
 
 def _around_whole(function: Function, number: int, before: _Before | None, after: _After | None) -> Function:

@@ -473,6 +473,16 @@ def test_an_error_of_the_call_itself_is_that_of_the_function(recorder: Recorder)
         assert (recorder.words[layout.AT_REST], recorder.open_phases) == (0, [])
 
 
+def test_what_can_be_called_without_arguments_still_can(recorder: Recorder) -> None:
+    def step(env: int = 1, action: int = 2) -> int:
+        return 10 * env + action
+
+    marked = mark(step, "env.step")
+    for _ in range(100):
+        assert (marked(), marked(3), marked(3, 4)) == (12, 32, 34)
+    assert phases(recorder) == {"env.step": 300}
+
+
 def test_the_step_is_told_before_the_users_code_at_rest_too(recorder: Recorder) -> None:
     class Model:
         num_timesteps: Any = 0

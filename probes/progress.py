@@ -43,12 +43,26 @@ def top_phase(path: tuple[str, ...]) -> str | None:
     return "setup" if path else None
 
 
+def _count(state: State, phase: str) -> int:
+    return state.phases[phase].count if phase in state.phases else 0
+
+
+def _first_step(track: Track) -> int:
+    """Where the count began: a model that goes on learning keeps its own, and wants as many more in all."""
+    asked = (track.recording.text("facts") or {}).get("total_timesteps")
+    return max(track.state.total_steps - asked, 0) if isinstance(asked, int) else 0
+
+
 @dataclass(frozen=True)
 class Taken:
-    """Steps of innermost environments, and how often one was reset, in all processes."""
+    """What was taken of environments so far."""
 
+    learnt: int
+    """How far the user's count has moved."""
     steps: int
+    """Steps that the training process took, evaluations included: of vectorised environments all at once."""
     episodes: int
+    """How often an innermost environment was reset, in all processes."""
 
 
 @dataclass
@@ -65,9 +79,9 @@ class Standstill:
     gap_s: float = 0.0
     """The longest time in it without any."""
     ended: bool = False
-    before: Taken = Taken(0, 0)
+    before: Taken = Taken(0, 0, 0)
     """When it was noticed."""
-    after: Taken = Taken(0, 0)
+    after: Taken = Taken(0, 0, 0)
     """When it was looked at last."""
 
     @property
@@ -117,6 +131,9 @@ class Progress:
         self._tracks: dict[Path, Track] = {}
         self._moving_ns = 0
         self._steps_moved = 0
+        self._steps_unseen = 0
+        """By how much the count had moved when it was first read, of ``_counted`` at last."""
+        self._counted: Track | None = None
         self.iterations: list[Iteration] = []
         self.standstills: list[Standstill] = []
 
@@ -212,6 +229,9 @@ class Progress:
             return
         last = self.standstills[-1] if self.standstills else None
         moved = state.step - previous.step if previous.step is not None else 0
+        if track is not self._counted:
+            self._counted = track
+            self._steps_unseen += max(state.step - _first_step(track), 0)
         if previous.step is None or now_ns - state.step_ns < _STEP_ENDS_NS:
             track.events_at_step = state.events
         if moved:
@@ -231,20 +251,17 @@ class Progress:
                 last.ended = True
         elif now_ns - state.step_ns >= self._standstill_ns():
             if last is None or last.ended:
-                taken = self._taken()
+                taken = self._taken(track)
                 last = Standstill(state.step, state.step_ns, now_ns, state.path, 0, before=taken, after=taken)
                 self.standstills.append(last)
             last.until_ns = now_ns
-            last.after = self._taken()
+            last.after = self._taken(track)
             last.events = state.events - track.events_at_step
             last.gap_s = max(last.gap_s, (now_ns - track.alive_ns) / 1e9)
 
-    def _taken(self) -> Taken:
-        tables = [track.state.phases for track in self._tracks.values()]
-        steps, resets = (
-            sum(table[name].count for table in tables if name in table) for name in ("env.step", "env.reset")
-        )
-        return Taken(steps, resets)
+    def _taken(self, training: Track) -> Taken:
+        resets = sum(_count(track.state, "env.reset") for track in self._tracks.values())
+        return Taken(self._steps_unseen + self._steps_moved, _count(training.state, "env.step"), resets)
 
     def step_interval_s(self) -> float | None:
         """The run's usual time between two visible steps, standstills left out; None before there are two."""

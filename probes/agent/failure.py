@@ -12,13 +12,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterable
+from types import FrameType, TracebackType
 from typing import Any
 
 from . import giver, layout
 from .marks import Failure
 from .recorder import recorder
+from .samples import steps_of_worker
 
 _MAX_FRAMES = 60
 _CHILD_PATIENCE_S = 0.3
@@ -45,16 +46,22 @@ def _describe(kind: type[BaseException], error: BaseException, trace: TracebackT
         for frame in traceback.extract_tb(trace)[-_MAX_FRAMES:]
     ]
     known = Failure.address == id(error)
+    unmarked = _unmarked(frame for frame, _ in traceback.walk_tb(trace))
     return {
         "type": kind.__name__,
         "module": kind.__module__,
         "message": str(error)[:4000],
-        "phases": [layout.PHASES[phase] for phase in Failure.phases] if known else [],
+        "phases": [*unmarked, *(layout.PHASES[phase] for phase in Failure.phases if known)],
         "step": Failure.step if known else recorder.words[layout.STEP],
         "frames": frames,
         "children": _ended_children(kind),
         "observation_of": _giver(error, trace),
     }
+
+
+def _unmarked(frames: Iterable[FrameType]) -> list[str]:
+    """The outermost phase, where a stack shows it and no mark does."""
+    return ["env.step"] if steps_of_worker.unseen_in(frame.f_code for frame in frames) else []
 
 
 def _giver(error: BaseException, trace: TracebackType | None) -> dict[str, Any] | None:
@@ -148,11 +155,12 @@ def _describe_exit(module: str, kind: str, status: object) -> dict[str, Any]:
         {"function": frame.name, "file": frame.filename, "line": frame.lineno}
         for frame in traceback.extract_stack(sys._getframe(2))[-_MAX_FRAMES:]
     ]
+    unmarked = _unmarked(frame for frame, _ in traceback.walk_stack(sys._getframe(2)))
     return {
         "type": kind,
         "module": module,
         "message": str(status)[:4000],
-        "phases": [layout.PHASES[phase] for phase in recorder.open_phases],
+        "phases": [*unmarked, *(layout.PHASES[phase] for phase in recorder.open_phases)],
         "step": recorder.words[layout.STEP],
         "frames": frames,
         "children": [],

@@ -130,7 +130,8 @@ Per phase id: count, total ns, longest ns.
 A phase that comes often and takes next to no time is at rest: most of its calls are not shown, their time is that of
 the call shown before, and their count is written now and then, and when one of ``COARSE`` is left, if it has not been
 for 50 ms. Minibatches that rest are not among the open phases, but ``MINIBATCH`` goes on; of short passes through a
-network ("policy" and "forward") only those of sample rollouts and their updates are counted at all.
+network ("policy" and "forward") only those of sample rollouts and their updates are counted at all, and of the short
+steps of a vectorised environment's worker only those of sample episodes: the parent counts them all.
 """
 PHASE_COLUMNS = 3
 

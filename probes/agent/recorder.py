@@ -226,6 +226,10 @@ class Recorder:
         for row, phase in self._brief:
             words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0]
 
+    def tell_count(self, phase: int) -> None:
+        """The same for one of them at once."""
+        self.words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = self._table[phase][0]
+
     def admits(self, now: int) -> bool:
         """
         Whether one more phase can be shown; if not, it counts as a sign of life.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -58,25 +59,36 @@ class Places:
 
     def __init__(self) -> None:
         self.on = True
-        self._places: list[tuple[type, str, Function, Function]] = []
+        # Weakly: classes that a program makes in a loop are not to be kept.
+        self._marked: weakref.WeakKeyDictionary[type, dict[str, weakref.ref[Function]]] = weakref.WeakKeyDictionary()
+        self._off: list[tuple[type, str, types.FunctionType, Function]] = []
 
-    def add(self, cls: type, name: str, function: Function, marked: Function) -> None:
+    def add(self, cls: type, name: str, marked: Function) -> None:
         """``cls.name`` has been marked."""
-        self._places.append((cls, name, function, marked))
+        self._marked.setdefault(cls, {})[name] = weakref.ref(marked)
 
     def take_off(self) -> None:
         """Gives each class its own function back, unless somebody has put yet another in its place."""
         self.on = False
-        for cls, name, function, marked in self._places:
-            if cls.__dict__.get(name) is marked:
-                setattr(cls, name, function)
+        for cls, methods in list(self._marked.items()):
+            for name, known in methods.items():
+                marked = known()
+                if isinstance(marked, types.FunctionType) and cls.__dict__.get(name) is marked:
+                    function: Any = marked.__wrapped__
+                    setattr(cls, name, function)
+                    self._off.append((cls, name, function, marked))
 
     def put_on(self) -> None:
         """The opposite."""
         self.on = True
-        for cls, name, function, marked in self._places:
+        for cls, name, function, marked in self._off:
             if cls.__dict__.get(name) is function:
                 setattr(cls, name, marked)
+        self._off.clear()
+
+    def unmarked(self) -> set[types.CodeType]:
+        """The code of the functions that have lost their mark."""
+        return {function.__code__ for _, _, function, _ in self._off}
 
 
 _watched: list[tuple[Any, Callable[[Any], None]]] = []
@@ -131,7 +143,7 @@ def watch_class(
                     marked = by_value(function, marked)
                 setattr(cls, name, marked)
                 if places is not None:
-                    places.add(cls, name, function, marked)
+                    places.add(cls, name, marked)
 
     inherited = base.__dict__.get("__init_subclass__")
 

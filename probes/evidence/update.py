@@ -59,7 +59,8 @@ def endless_episode(seen: Observations, progress: Progress) -> Iterator[Observed
     """An evaluation that takes step after step without ending an episode, in a run whose other episodes ended."""
     for still in progress.standstills:
         steps = still.after.steps - still.before.steps
-        usual = still.before.steps / still.before.episodes if still.before.episodes else math.inf
+        # By the count, in which each environment's step is one; that evaluations are reset, too, makes it shorter.
+        usual = still.before.learnt / still.before.episodes if still.before.episodes else math.inf
         if still.phase != "eval" or still.after.episodes > still.before.episodes:
             continue
         if steps >= max(_MIN_STEPS, _LONG_EPISODES * usual):

@@ -479,7 +479,7 @@ def a_function_for_a_callback() -> None:
 
 
 def networks_that_are_looked_at_by_samples() -> None:
-    passes = sys.modules["_freezelab_agent.passes"].passes
+    passes = sys.modules["_freezelab_agent.samples"].passes
     marked: list[bool] = []
 
     class Look(BaseCallback):  # type: ignore[misc]
@@ -518,7 +518,7 @@ def networks_that_are_looked_at_by_samples() -> None:
 
 
 def networks_that_are_compiled() -> None:
-    passes = sys.modules["_freezelab_agent.passes"].passes
+    passes = sys.modules["_freezelab_agent.samples"].passes
     passes.places.put_on()
     passes._next = 0
 

@@ -230,6 +230,66 @@ def test_it_reaches_the_workers_of_gymnasiums_own_vectorised_environment(agent: 
     assert [state.worker for state in (parent, *workers)] == [None, 0, 1]
 
 
+LONG_EPISODES = """
+    import gymnasium, numpy, os, sys
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    class Walk(gymnasium.Env):
+        observation_space = gymnasium.spaces.Box(-1, 1, (2,))
+        action_space = gymnasium.spaces.Discrete(2)
+        count = 0
+        def reset(self, *, seed=None, options=None):
+            return numpy.zeros(2, numpy.float32), {{}}
+        def step(self, action):
+            self.count += 1
+            if self.count == 1990:
+                self.end()
+            return numpy.zeros(2, numpy.float32), 1.0, self.count % 100 == 0, False, {{}}
+        def end(self):
+            {end}
+
+    if __name__ == "__main__":
+        # With one worker and nothing in between, its mark is warm: only the number of its calls is of interest.
+        kind, method = sys.argv[1:]
+        if kind == "subproc":
+            envs = SubprocVecEnv([lambda: Walk()], start_method=method)
+        else:
+            envs = gymnasium.vector.AsyncVectorEnv([lambda: Walk()], context=method)
+        envs.reset()
+        try:
+            for _ in range(2100):  # some vectorised environments take one to begin an episode
+                envs.step(numpy.zeros(1, int))
+        finally:
+            print(envs.processes[0].pid)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "end", "error"),
+    [
+        ("subproc", "fork", "raise ValueError('no price')", "ValueError"),
+        ("subproc", "forkserver", "raise BrokenPipeError", "BrokenPipeError"),
+        ("subproc", "spawn", "os._exit(3)", "os._exit"),
+        ("subproc", "fork", "sys.exit(3)", "SystemExit"),
+        ("vector", "fork", "os._exit(3)", "os._exit"),
+    ],
+)
+def test_short_steps_of_a_worker_have_their_mark_in_sample_episodes_only(
+    kind: str, method: str, end: str, error: str, agent: Agent, write: Write
+) -> None:
+    done = agent.run(write(LONG_EPISODES.format(end=end)), kind, method)
+    worker = int(done.stdout.split()[0])
+    recording = next(item for item in agent.recordings() if item.pid == worker)
+    phases = recording.state().phases
+    # One episode at least, and those that begin before it is asked again, some 20 ms later.
+    assert 100 <= phases["env.step"].count < 1500, phases
+    assert phases["env.reset"].count == 20, phases
+    known = recording.text("exception")
+    assert known is not None
+    assert (known["type"], known["phases"]) == (error, ["env.step"])
+    assert recording.text("faults") is None
+
+
 def test_it_reaches_a_module_run_with_m(agent: Agent, write: Write, tmp_path: Path) -> None:
     write("import gymnasium; gymnasium.make('CartPole-v1').reset()", "package/__main__.py")
     write("", "package/__init__.py")

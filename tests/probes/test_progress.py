@@ -13,6 +13,7 @@ from probes.agent import layout
 from probes.agent.recorder import Recorder, phase_id
 from probes.diagnose import diagnose
 from probes.evidence import Ending, collect
+from probes.evidence.update import endless_episode
 from probes.observer import Look, Observations
 from probes.pace import Slowing
 from probes.progress import OUTSIDE_SILENCE_FLOOR_S, TRAINED_SILENCE_FLOOR_S, Progress, Standstill, top_phase
@@ -373,6 +374,45 @@ def test_silences_that_are_most_of_a_run_are_told_in_the_end(
     assert result.verdict is verdict
     if verdict is Verdict.SLOW_PHASE:
         assert result.phase == "callback"
+
+
+@pytest.mark.parametrize(
+    ("envs", "base", "taken", "endless"),
+    [
+        (1, 0, 4000, False),
+        (1, 0, 6000, True),
+        (16, 0, 4000, False),  # their own steps are a sixteenth of the count
+        (16, 0, 6000, True),
+        (16, 90_000, 4000, False),
+        (16, 90_000, 6000, True),  # what an earlier training had learnt has no part in it
+    ],
+)
+def test_an_evaluation_is_without_end_by_the_length_of_other_episodes(
+    *, envs: int, base: int, taken: int, endless: bool, run: Run
+) -> None:
+    vector_steps, episode = 800 // envs * 10, 500
+    run.recorder.text("facts", {"total_timesteps": 10_000})
+    run.recorder.gauge(layout.TOTAL_STEPS, base + 10_000)
+    run.enter("learn")
+    for number in range(2):
+        (collect,) = run.enter("collect")
+        for _ in range(vector_steps // 2):
+            run.mark()
+        for _ in range(vector_steps // 2 * envs // episode):
+            run.mark("env.reset")
+        run.step(base + (number + 1) * vector_steps // 2 * envs)
+        run.leave(collect)
+        run.poll(0.1 + number)
+    run.enter("callback", "eval")
+    run.poll(4)
+    for _ in range(taken):
+        run.mark()
+    run.poll(20)
+    seen = Observations(run.now)
+    observed = list(endless_episode(seen, run.progress))
+    assert [item.kind for item in observed] == (["episode-without-end"] if endless else [])
+    if endless:
+        assert observed[0].detail["usual_steps"] == episode
 
 
 def test_what_follows_training_is_looked_at_sooner_than_what_precedes_it_whatever_that_took(run: Run) -> None:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import layout
 from ..marks import Function, mark
+from ..recorder import phase_id, recorder
+from ..samples import steps_of_worker
 from ..watched import watch_class
 from ..worker import as_worker
 
-_METHODS = {"step": "env.step", "reset": "env.reset"}
+_STEP, _RESET = {"step": "env.step"}, {"reset": "env.reset"}
+_NUMBER_OF_RESET = phase_id("env.reset")
 
 
 def _wrap(function: Function, phase: str, name: str) -> Function:
     return mark(function, phase)
+
+
+def _wrap_reset(function: Function, phase: str, name: str) -> Function:
+    return mark(function, phase, _before_reset)
+
+
+def _before_reset(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if recorder.words[layout.WORKER_INDEX] >= 0 and recorder.owns_phases():
+        # No longer phase ends in a worker, with which it would be told.
+        recorder.tell_count(_NUMBER_OF_RESET)
+        steps_of_worker.may_begin()
 
 
 def _patch_core(module: Any) -> None:
@@ -20,7 +35,8 @@ def _patch_core(module: Any) -> None:
         # Wrappers only pass the call on: marking each layer would count one step several times.
         return issubclass(cls, module.Wrapper)
 
-    watch_class(module.Env, _METHODS, _wrap, skip=is_wrapper)
+    watch_class(module.Env, _STEP, _wrap, skip=is_wrapper, places=steps_of_worker.places)
+    watch_class(module.Env, _RESET, _wrap_reset, skip=is_wrapper)
 
 
 def _patch_vector(module: Any) -> None:
@@ -30,7 +46,8 @@ def _patch_vector(module: Any) -> None:
     def is_wrapper(cls: type) -> bool:
         return issubclass(cls, wrapper)
 
-    watch_class(module.VectorEnv, _METHODS, _wrap, skip=is_wrapper)
+    # "step" is made of both halves where there are two; a program may call them itself.
+    watch_class(module.VectorEnv, {**_STEP, "step_wait": "env.step", **_RESET}, _wrap, skip=is_wrapper)
 
 
 def _patch_async_vector(module: Any) -> None:

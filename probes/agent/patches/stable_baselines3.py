@@ -9,8 +9,8 @@ from .. import checks, facts, layout, preflight, updates
 from ..checks.arrays import is_library
 from ..learner import learner
 from ..marks import Function, mark
-from ..passes import passes
 from ..recorder import phase_id, recorder
+from ..samples import passes
 from ..watched import watch_class
 from ..worker import as_worker, number_of, numbering
 
@@ -104,7 +104,7 @@ def _last_look(function: Function) -> Function:
 
 def _before_collect(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if recorder.owns_phases():
-        passes.collect_begins()
+        passes.may_begin()
     checks.collect_begins(args[0])
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from probes import death
+from probes.census import module_loops
 from probes.flight import State
 from probes.pace import Slowing
 from probes.profile import Profile, Sampler
@@ -41,6 +42,8 @@ _MAX_NATIVE = 4
 _PROFILE_S = 6
 _MAX_PROFILES = 3
 _CENSUSES = 4
+_CENSUSES_WITHOUT_LOOP = 16
+"""What comes in one of four minibatches, as the LSTM's steps where an episode begins, is in none of four too often."""
 _CENSUS_AFTER_S = 0.75
 """An update that has lasted so long is worth a census: at most one minibatch of it is slowed down each time."""
 
@@ -98,6 +101,10 @@ class Observations:
     def at_s(self, ns: int) -> float:
         """Seconds after the start of the run."""
         return max(ns - self.started_ns, 0) / 1e9
+
+    def counted_enough(self) -> bool:
+        """Whether no more minibatches need to have their calls counted."""
+        return len(self.censuses) >= (_CENSUSES if any(map(module_loops, self.censuses)) else _CENSUSES_WITHOUT_LOOP)
 
 
 class Watched(Protocol):
@@ -299,7 +306,7 @@ class Observer:
         since = self.progress.train_since_ns
         recording = self.progress.recording
         state = self.progress.state
-        if since is None or recording is None or state is None or len(self.seen.censuses) >= _CENSUSES:
+        if since is None or recording is None or state is None or self.seen.counted_enough():
             return
         if self._foreign:
             return  # whoever started it may be counting

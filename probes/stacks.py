@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probes.origin import written_in
+
 _MARGIN_S = 2.0
 _MAX_VARIABLES = 40
 """Of one call."""
@@ -145,7 +147,7 @@ def dump(pid: int, at_ns: int, *, native: bool = False, variables: bool = False,
         threads = json.loads(out)
         if not isinstance(threads, list):
             raise TypeError(f"{type(threads).__name__}, not a list")
-        return Dump(pid, at_ns, native, tuple(_thread(item) for item in threads))
+        return Dump(pid, at_ns, native, tuple(_thread(pid, item) for item in threads))
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"py-spy's answer for process {pid} could not be read: {error!r}") from error
 
@@ -179,18 +181,19 @@ def _reason(pid: int, text: str) -> str:
     return f"py-spy could not read process {pid}: {', '.join(told) or text.strip()[:200] or 'no reason given'}"
 
 
-def _thread(item: dict[str, Any]) -> ThreadStack:
-    frames = tuple(
-        Frame(frame["name"], frame["filename"] or frame["module"] or "?", frame["line"] or None, _variables(frame))
-        for frame in item["frames"]
-    )
+def _thread(pid: int, item: dict[str, Any]) -> ThreadStack:
     return ThreadStack(
         tid=item["os_thread_id"] or 0,
         name=item["thread_name"],
         active=bool(item["active"]),
         owns_gil=bool(item["owns_gil"]),
-        frames=frames,
+        frames=tuple(_frame(pid, frame) for frame in item["frames"]),
     )
+
+
+def _frame(pid: int, item: dict[str, Any]) -> Frame:
+    name, file, line = item["name"], item["filename"] or item["module"] or "?", item["line"] or None
+    return Frame(name, written_in(pid, name, file, line), line, _variables(item))
 
 
 def _variables(frame: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,9 +22,11 @@ from .recorder import recorder
 from .samples import steps_of_worker
 
 _MAX_FRAMES = 60
+_BY_VALUE = "<dynamic-code>"
 _CHILD_PATIENCE_S = 0.3
 """A pipe is closed a moment before the process that held it can be asked how it ended."""
 
+_Frames = Sequence[tuple[FrameType, int]]
 
 _told_in = 0
 """The process that has recorded an error: if its hook then calls ``os._exit``, that is not what ended it."""
@@ -41,27 +43,35 @@ def _is_told() -> bool:
 
 
 def _describe(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
-    frames = [
-        {"function": frame.name, "file": frame.filename, "line": frame.lineno}
-        for frame in traceback.extract_tb(trace)[-_MAX_FRAMES:]
-    ]
+    frames = list(traceback.walk_tb(trace))
     known = Failure.address == id(error)
-    unmarked = _unmarked(frame for frame, _ in traceback.walk_tb(trace))
     return {
         "type": kind.__name__,
         "module": kind.__module__,
         "message": str(error)[:4000],
-        "phases": [*unmarked, *(layout.PHASES[phase] for phase in Failure.phases if known)],
+        "phases": [*_unmarked(frames), *(layout.PHASES[phase] for phase in Failure.phases if known)],
         "step": Failure.step if known else recorder.words[layout.STEP],
-        "frames": frames,
+        "frames": _rows(frames),
         "children": _ended_children(kind),
         "observation_of": _giver(error, trace),
     }
 
 
-def _unmarked(frames: Iterable[FrameType]) -> list[str]:
+def _unmarked(frames: _Frames) -> list[str]:
     """The outermost phase, where a stack shows it and no mark does."""
-    return ["env.step"] if steps_of_worker.unseen_in(frame.f_code for frame in frames) else []
+    return ["env.step"] if steps_of_worker.unseen_in(frame.f_code for frame, _ in frames) else []
+
+
+def _rows(frames: _Frames) -> list[dict[str, Any]]:
+    return [
+        {"function": frame.f_code.co_name, "file": _file(frame), "line": line} for frame, line in frames[-_MAX_FRAMES:]
+    ]
+
+
+def _file(frame: FrameType) -> str:
+    """Its file; cloudpickle sends code without, but with the file of the module that it is from."""
+    file = frame.f_code.co_filename
+    return str(frame.f_globals.get("__file__", file)) if file == _BY_VALUE else file
 
 
 def _giver(error: BaseException, trace: TracebackType | None) -> dict[str, Any] | None:
@@ -151,17 +161,13 @@ def install(open_recorder: Callable[[], None]) -> dict[str, Callable[[Any], None
 
 
 def _describe_exit(module: str, kind: str, status: object) -> dict[str, Any]:
-    frames = [
-        {"function": frame.name, "file": frame.filename, "line": frame.lineno}
-        for frame in traceback.extract_stack(sys._getframe(2))[-_MAX_FRAMES:]
-    ]
-    unmarked = _unmarked(frame for frame, _ in traceback.walk_stack(sys._getframe(2)))
+    frames = [*traceback.walk_stack(sys._getframe(2))][::-1]
     return {
         "type": kind,
         "module": module,
         "message": str(status)[:4000],
-        "phases": [*unmarked, *(layout.PHASES[phase] for phase in recorder.open_phases)],
+        "phases": [*_unmarked(frames), *(layout.PHASES[phase] for phase in recorder.open_phases)],
         "step": recorder.words[layout.STEP],
-        "frames": frames,
+        "frames": _rows(frames),
         "children": [],
     }

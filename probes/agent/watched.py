@@ -60,7 +60,7 @@ class Places:
     def __init__(self) -> None:
         self.on = True
         # Weakly: classes that a program makes in a loop are not to be kept.
-        self._marked: weakref.WeakKeyDictionary[type, dict[str, weakref.ref[Function]]] = weakref.WeakKeyDictionary()
+        self._marked: weakref.WeakKeyDictionary[type, dict[str, weakref.ref[Any]]] = weakref.WeakKeyDictionary()
         self._off: list[tuple[type, str, types.FunctionType, Function]] = []
 
     def add(self, cls: type, name: str, marked: Function) -> None:
@@ -73,8 +73,8 @@ class Places:
         for cls, methods in list(self._marked.items()):
             for name, known in methods.items():
                 marked = known()
-                if isinstance(marked, types.FunctionType) and cls.__dict__.get(name) is marked:
-                    function: Any = marked.__wrapped__
+                if cls.__dict__.get(name) is marked and marked is not None:
+                    function = marked.__wrapped__
                     setattr(cls, name, function)
                     self._off.append((cls, name, function, marked))
 

@@ -7,16 +7,14 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 from probes import code
+from probes.census import module_loops
 from probes.evidence.observed import Observed
 from probes.observer import Observations
 from probes.profile import Profile, Share
 from probes.progress import Progress
 
-MIN_LOOP_CALLS = 16
-"""A module that runs so many times in one minibatch, called from one place, is run step by step."""
 _MIN_SHOWN_SHARE = 0.05
 _MAX_SHOWN_SHARES = 10
 PHASE_FUNCTIONS = {"train": "train", "collect": "collect_rollouts", "eval": "evaluate_policy", "callback": "on_step"}
@@ -134,7 +132,7 @@ def update_calls(seen: Observations, progress: Progress) -> Iterator[Observed]:
     """Does one function run a module over and over within a minibatch, and is that where the time goes?"""
     if not seen.censuses:
         return
-    loops = [row for census in seen.censuses for row in census.get("rows", []) if _is_module_loop(row)]
+    loops = [row for census in seen.censuses for row in module_loops(census)]
     samples = Profile(tuple(s for profile in seen.profiles for s in profile.below("train").samples))
     at = seen.at_s(progress.standstills[0].since_ns) if progress.standstills else 0.0
     if not loops:
@@ -150,7 +148,7 @@ def update_calls(seen: Observations, progress: Progress) -> Iterator[Observed]:
     ).most_common(1)[0]
     calls = [row["calls"] for row in loops if (row["caller"], row["caller_file"]) == (caller, file)]
     counted = sum(
-        any((r["caller"], r["caller_file"]) == (caller, file) for r in census.get("rows", []) if _is_module_loop(r))
+        any((row["caller"], row["caller_file"]) == (caller, file) for row in module_loops(census))
         for census in seen.censuses
     )
     guided = Profile(tuple(s for s in samples.samples if any(not code.is_engine(frame.file) for frame in s)))
@@ -182,16 +180,6 @@ def update_calls(seen: Observations, progress: Progress) -> Iterator[Observed]:
             "share": share.share if share else None,
             "share_outside_backward": guided_share.share if guided_share else None,
         },
-    )
-
-
-def _is_module_loop(row: dict[str, Any]) -> bool:
-    """A torch module called again and again on one object, by code that is not torch's own."""
-    return (
-        row["calls"] >= MIN_LOOP_CALLS
-        and "call_impl" in row["callee"]
-        and not code.is_engine(row["caller_file"])
-        and row["calls"] / max(row["caller_invocations"], 1) >= MIN_LOOP_CALLS / 2
     )
 
 

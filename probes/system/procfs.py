@@ -304,6 +304,12 @@ def waited_for_core_s(pid: int) -> float | None:
         return None
 
 
+def parent(pid: int) -> int | None:
+    """The process that it is a child of; None if it is gone."""
+    stat = _stat_fields(f"/proc/{pid}/stat")
+    return int(stat[1][1]) if stat is not None else None
+
+
 def is_alive(pid: int, started_ticks: int) -> bool:
     """Whether that very process is there and not a zombie."""
     stat = _stat_fields(f"/proc/{pid}/stat")

@@ -13,6 +13,7 @@ import pytest
 
 from probes import carry
 from probes.agent import layout
+from probes.code import is_ours
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Agent, Write
@@ -277,7 +278,8 @@ LONG_EPISODES = """
 def test_short_steps_of_a_worker_have_their_mark_in_sample_episodes_only(
     kind: str, method: str, end: str, error: str, agent: Agent, write: Write
 ) -> None:
-    done = agent.run(write(LONG_EPISODES.format(end=end)), kind, method)
+    script = write(LONG_EPISODES.format(end=end))
+    done = agent.run(script, kind, method)
     worker = int(done.stdout.split()[0])
     recording = next(item for item in agent.recordings() if item.pid == worker)
     phases = recording.state().phases
@@ -287,6 +289,9 @@ def test_short_steps_of_a_worker_have_their_mark_in_sample_episodes_only(
     known = recording.text("exception")
     assert known is not None
     assert (known["type"], known["phases"]) == (error, ["env.step"])
+    # Also where the class came by value.
+    last = [(row["function"], row["file"]) for row in known["frames"] if not is_ours(row["file"])][-1]
+    assert last == ("end", str(script))
     assert recording.text("faults") is None
 
 

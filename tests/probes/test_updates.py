@@ -87,6 +87,24 @@ def test_nothing_is_told_of_what_is_usual_or_unknown(figures: dict[str, float | 
     assert list(subnormals(seen(**figures), progress)) == []
 
 
+LOOP = {
+    "caller": "_process_sequence", "caller_file": "/x/policies.py", "caller_line": 150, "caller_invocations": 2,
+    "callee": "_call_impl", "callee_file": "/x/torch/module.py", "owner": "LSTM", "calls": 128,
+}  # fmt: skip
+"""One LSTM that ran step by step, as a census counts it."""
+
+
+@pytest.mark.parametrize(
+    ("counted", "loops_in", "enough"),
+    [(3, 1, False), (4, 1, True), (4, 0, False), (15, 0, False), (15, 1, True), (16, 0, True), (0, 0, False)],
+)
+def test_minibatches_are_counted_until_one_with_a_loop_can_hardly_have_been_missed(
+    *, counted: int, loops_in: int, enough: bool
+) -> None:
+    censuses: list[dict[str, Any]] = [{"rows": [LOOP] if number < loops_in else []} for number in range(counted)]
+    assert Observations(0, censuses=censuses).counted_enough() is enough
+
+
 @pytest.mark.parametrize(
     ("steps", "every", "told"), [(1000, 50, True), (50, 50, False), (-1, 50, False), (400, 50, True)]
 )

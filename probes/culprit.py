@@ -55,6 +55,9 @@ def find(verdict: Verdict, evidence: Sequence[Evidence], seen: Observations, pro
         if noticed is not None and not any(Path(frame.file).suffix == ".py" for frame in frames):
             return make(noticed["function"], noticed["library"], None)
         blamed = _innermost(frames)
+        if blamed is None and "uncaught-exception" in details:
+            # On its way out, with the interpreter half gone: where Python last was the error tells.
+            return _of_error(details["uncaught-exception"])
         # Damage to the heap shows in whoever allocates or frees next: a library that does is innocent.
         return None if noticed is not None and blamed is not None and blamed.library is not None else blamed
     if verdict is Verdict.SLOW_PHASE:
@@ -197,7 +200,13 @@ def _innermost(frames: Sequence[Frame], process: str | None = None) -> Culprit |
     for place, frame in enumerate(python):
         if not code.is_engine(frame.file):
             return make(_function(python[place:]), frame.file, frame.line, process)
-    if python or frames:
-        frame = (python or list(frames))[0]
-        return make(frame.function, frame.file, frame.line, process)
-    return None
+    named = python or [frame for frame in frames if not _tells_nothing(frame)]
+    return make(named[0].function, named[0].file, named[0].line, process) if named else None
+
+
+_RUNTIME = ("libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libgcc_s.so")
+
+
+def _tells_nothing(frame: Frame) -> bool:
+    """Whether it is an address without a name, or the C library, in which every process waits and ends."""
+    return frame.function.startswith("0x") or Path(frame.file).name.startswith(_RUNTIME)

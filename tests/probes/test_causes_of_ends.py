@@ -484,3 +484,32 @@ def test_the_wrapper_is_named_in_a_worker_too() -> None:
     found = culprit.find(Verdict.EXCEPTION, evidence, nothing, nothing)
     assert found is not None
     assert (found.function, found.line, found.process) == ("step", 5, "worker 1")
+
+
+LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+LIBC_ONLY = [["0x7f2192450050", LIBC, None], ["raise", LIBC, None], ["abort", LIBC, None], ["realloc", LIBC, None]]
+RAISED = {
+    "type": "ValueError", "message": "cannot reshape", "phases": ["learn", "collect"], "step": 7, "children": [],
+    "frames": [{"function": "look", "file": "/home/me/train.py", "line": 12}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frames", "error", "expected"),
+    [
+        # The C library ends every process: it is not what ended this one.
+        (LIBC_ONLY, None, None),
+        (LIBC_ONLY, RAISED, "look"),
+        ([*LIBC_ONLY, ["ladder_push", "/home/me/ladder.so", None]], RAISED, "ladder_push"),
+        ([*LIBC_ONLY, ["0x55d0", "/usr/bin/python3", None], ["step", "/home/me/train.py", 5]], RAISED, "step"),
+    ],
+)
+def test_no_address_and_no_function_of_the_c_library_is_blamed_for_a_crash(
+    frames: list[list[Any]], error: dict[str, Any] | None, expected: str | None
+) -> None:
+    nothing: Any = None
+    evidence = [Evidence("death-stack", 1.0, "", (), (), {"signal": "SIGABRT", "pid": 9, "frames": frames})]
+    if error is not None:
+        evidence.append(Evidence("uncaught-exception", 1.0, "", (), (), error))
+    found = culprit.find(Verdict.CRASH, evidence, nothing, nothing)
+    assert (found.function if found is not None else None) == expected

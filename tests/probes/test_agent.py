@@ -68,7 +68,7 @@ def test_the_trained_weights_are_bit_identical_with_and_without_the_agent(
     assert state.phases["epoch"].count == 4
     assert state.phases["minibatch"].count == 8
     assert state.phases["collect"].count == 2
-    assert state.optimizer_steps == 8
+    assert state.phases["optimizer"].count == 8
     assert state.step == 128
     assert state.total_steps == 100
     assert state.n_steps == 64
@@ -564,7 +564,7 @@ def test_off_policy_training_has_a_minibatch_for_each_gradient_step(agent: Agent
     assert done.returncode == 0, done.stderr
     recording = agent.recording()
     state = recording.state()
-    assert state.phases["sample"].count == 2 * state.phases["train"].count == state.optimizer_steps
+    assert state.phases["sample"].count == 2 * state.phases["train"].count == state.phases["optimizer"].count
     assert state.n_minibatches == 2
     assert recording.text("faults") is None
     recording.close()

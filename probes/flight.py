@@ -46,6 +46,7 @@ class State:
     n_epochs: int
     minibatch: int
     n_minibatches: int
+    optimizer_steps: int
     census_done: int
     worker: int | None
     """Which worker of a vectorised environment the process is, from 0; None if it is none."""
@@ -64,7 +65,7 @@ class State:
     @property
     def starting(self) -> bool:
         """Whether nothing has been trained yet, and nothing is under way that is marked."""
-        return not (self.stack or self.exit_ns or {"learn", "optimizer"} & self.phases.keys())
+        return not (self.stack or self.exit_ns or self.optimizer_steps or "learn" in self.phases)
 
     @property
     def trained(self) -> bool:
@@ -194,7 +195,11 @@ class FlightRecording:
             if count > 0:
                 phases[name] = PhaseTotal(count, total / 1e9, longest / 1e9)
         return State(
-            events=words[layout.FOREIGN_EVENTS] + 2 * sum(total.count for total in phases.values()) + len(stack),
+            # A mark at rest is counted now and then, an optimizer's step at once.
+            events=words[layout.FOREIGN_EVENTS]
+            + words[layout.OPTIMIZER_STEPS]
+            + 2 * sum(total.count for total in phases.values())
+            + len(stack),
             last_event_ns=max([words[layout.LAST_EVENT_NS], *(since for _, since in stack if since)]),
             step=words[layout.STEP] if words[layout.STEP] >= 0 else None,
             step_ns=words[layout.STEP_NS],
@@ -204,6 +209,7 @@ class FlightRecording:
             n_epochs=words[layout.N_EPOCHS],
             minibatch=words[layout.MINIBATCH],
             n_minibatches=words[layout.N_MINIBATCHES],
+            optimizer_steps=words[layout.OPTIMIZER_STEPS],
             census_done=words[layout.CENSUS_DONE],
             worker=words[layout.WORKER_INDEX] if words[layout.WORKER_INDEX] >= 0 else None,
             threads_left_behind=words[layout.THREADS_LEFT_BEHIND],

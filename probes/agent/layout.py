@@ -109,6 +109,8 @@ CENSUS_REQUEST = 13
 CENSUS_DONE = 14
 EXIT_NS = 15
 """When the interpreter began to shut down; 0 before."""
+OPTIMIZER_STEPS = 16
+"""On any thread; a step that an optimizer takes inside another's is part of that."""
 WORKER_INDEX = 17
 """Which worker of a vectorised environment the process is, from 0; -1 when it is none."""
 THREADS_LEFT_BEHIND = 18

@@ -25,14 +25,12 @@ _BOTTOM = layout.STACK
 _END = layout.STACK + 2 * layout.STACK_LIMIT
 _SHORT_NS = 1_000_000
 """A phase that takes longer costs so much more than its mark that the mark does not rest."""
-_SHORT_MINIBATCH_NS = 10_000_000
-"""The same for a minibatch, which is made of other phases."""
-_SHORT_WHOLE_NS = 50_000_000
-"""The same for the others that are: they cost two records in the ring."""
-_OFTEN_NS = 50_000_000
+_OFTEN_NS = 10_000_000
 """Nor does it where a phase comes less often than once in this time."""
-_REST_NS = 500_000_000
-"""It rests for about so long at most: nobody looks more often."""
+_SHORT_MINIBATCH_NS = 10_000_000
+"""The first for a minibatch, which is made of other phases."""
+_SHORT_WHOLE_NS = 50_000_000
+"""Both for the others that are: they cost two records in the ring."""
 _TELL_COUNTS_NS = 50_000_000
 """Counts are told no more often than this: nobody looks more often."""
 COARSE = frozenset(_PHASE_ID[name] for name in layout.COARSE)
@@ -202,14 +200,14 @@ class Recorder:
         words, row = self.words, self._table[phase]
         words[layout.LAST_EVENT_NS] = now
         calls, coarse = row[0] - row[4], phase in COARSE
-        brief = took < (_SHORT_WHOLE_NS if coarse else _SHORT_MINIBATCH_NS if phase == _MINIBATCH else _SHORT_NS)
-        interval = (now - row[5]) // (calls or 1)
-        rests = brief and interval < _OFTEN_NS
+        often_ns = _SHORT_WHOLE_NS if coarse else _OFTEN_NS
+        brief = took < (often_ns if coarse else _SHORT_MINIBATCH_NS if phase == _MINIBATCH else _SHORT_NS)
+        rests = brief and now - row[5] < often_ns * calls
         row[1] += took * calls if brief else took
         due = row[0] > row[3] or not rests
         if due:
             # No fixed interval: it could keep pace with something in the training.
-            row[3] = row[0] + min(48 + now % 32, _REST_NS // (interval + 1)) if rests else 0
+            row[3] = row[0] + 48 + now % 32 if rests else 0
         row[4], row[5] = row[0], now
         column = layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase
         words[column + 1] = row[1]
@@ -229,7 +227,7 @@ class Recorder:
             words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = row[0]
 
     def tell_count(self, phase: int) -> None:
-        """The same for one of them at once."""
+        """That of one phase, at once."""
         self.words[layout.PHASE_TABLE + layout.PHASE_COLUMNS * phase] = self._table[phase][0]
 
     def admits(self, now: int) -> bool:

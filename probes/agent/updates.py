@@ -83,7 +83,6 @@ def _next_item(items: Iterator[Any]) -> Any:
 _NO_MORE = object()
 _sample = mark(_next_item, "sample")
 _minibatches, _samples = recorder.row(_MINIBATCH), recorder.row(_SAMPLE)
-_optimizer = recorder.row(phase_id("optimizer"))
 
 
 def _may_rest() -> bool:
@@ -137,7 +136,7 @@ class GradientSteps:
         """A replay buffer is about to be sampled."""
         if recorder.top == _SAMPLE or not recorder.owns_phases():
             return
-        optimizer_steps = _optimizer[0]
+        optimizer_steps = recorder.words[layout.OPTIMIZER_STEPS]
         known, self._optimizer_steps = self._optimizer_steps, optimizer_steps
         if recorder.top != _TRAIN:
             phases = recorder.open_phases

@@ -245,6 +245,7 @@ def train(name: str) -> dict[str, Any]:
         "n_envs": envs.num_envs,
         "num_timesteps": model.num_timesteps,
         "learnt": {"step": learnt.step, "path": list(learnt.path), "n_steps": learnt.n_steps},
+        "optimizer_steps": after.optimizer_steps - before.optimizer_steps,
         "truth": dict(truth),
         "shown": shown,
         "moments": {name: sorted(paths) for name, paths in moments.items()},

@@ -68,7 +68,7 @@ def test_the_trained_weights_are_bit_identical_with_and_without_the_agent(
     assert state.phases["epoch"].count == 4
     assert state.phases["minibatch"].count == 8
     assert state.phases["collect"].count == 2
-    assert state.phases["optimizer"].count == 8
+    assert state.optimizer_steps == 8
     assert state.step == 128
     assert state.total_steps == 100
     assert state.n_steps == 64
@@ -293,6 +293,23 @@ def test_short_steps_of_a_worker_have_their_mark_in_sample_episodes_only(
     last = [(row["function"], row["file"]) for row in known["frames"] if not is_ours(row["file"])][-1]
     assert last == ("end", str(script))
     assert recording.text("faults") is None
+
+
+def test_resets_are_told_at_once_however_often_they_come(agent: Agent, write: Write) -> None:
+    script = write("""
+        import os
+        import gymnasium
+        class Walk(gymnasium.Env):
+            def reset(self, *, seed=None, options=None):
+                return None, {}
+        env = Walk()
+        for _ in range(300):
+            env.reset()
+        os._exit(0)
+    """)
+    assert agent.run(script).returncode == 0
+    (state,) = agent.states().values()
+    assert state.phases["env.reset"].count == 300
 
 
 def test_it_reaches_a_module_run_with_m(agent: Agent, write: Write, tmp_path: Path) -> None:
@@ -564,7 +581,7 @@ def test_off_policy_training_has_a_minibatch_for_each_gradient_step(agent: Agent
     assert done.returncode == 0, done.stderr
     recording = agent.recording()
     state = recording.state()
-    assert state.phases["sample"].count == 2 * state.phases["train"].count == state.phases["optimizer"].count
+    assert state.phases["sample"].count == 2 * state.phases["train"].count == state.optimizer_steps
     assert state.n_minibatches == 2
     assert recording.text("faults") is None
     recording.close()

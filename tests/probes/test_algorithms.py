@@ -58,6 +58,7 @@ def check(said: dict[str, Any]) -> None:
         phase: true.get(key, 0) for phase, key in counted.items()
     }
     assert (shown["learn"], shown["save"]) == (1, 1)
+    assert said["optimizer_steps"] == true.get("optimizer", 0)
     assert true["steps wrong"] == 0
     assert true["total"] == 48
     learnt = said["learnt"]

@@ -126,6 +126,13 @@ def test_a_phase_at_rest_is_read_at_its_depth(at_rest: str, shown: list[str], de
             assert list(stack) == [*shown[:depth], at_rest, *shown[depth:]]
 
 
+def test_steps_of_an_optimizer_are_events_even_while_its_mark_is_at_rest() -> None:
+    with recorded() as (recorder, path), reading(path) as recording:
+        before = recording.state().events
+        recorder.words[layout.OPTIMIZER_STEPS] += 3
+        assert recording.state().events == before + 3
+
+
 def test_a_whole_phase_that_is_short_and_comes_often_stays_out_of_the_ring_for_a_while() -> None:
     with pytest.MonkeyPatch.context() as patch, recorded() as (recorder, path), reading(path) as recording:
         patch.setattr(recorder_module, "_SHORT_WHOLE_NS", 10_000_000_000)

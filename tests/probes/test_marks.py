@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
@@ -354,23 +353,10 @@ def test_a_phase_that_takes_long_is_timed_each_time(recorder: Recorder) -> None:
 
 def test_a_short_phase_that_comes_rarely_is_shown_each_time(recorder: Recorder) -> None:
     marked = mark(lambda: None, "policy")
-    for _ in range(8):
+    for _ in range(20):
         marked()
-        time.sleep(0.06)
-    assert phases(recorder) == {"policy": 8}
-
-
-def test_a_short_phase_rests_for_half_a_second_or_so(recorder: Recorder) -> None:
-    marked = mark(lambda: None, "policy")
-    shown = [0]
-    for _ in range(60):
-        marked()
-        time.sleep(0.02)
-        if phases(recorder)["policy"] != shown[-1]:
-            shown.append(phases(recorder)["policy"])
-    # Some 25 calls come in that time, fewer where the machine is busy: far from each is shown.
-    assert 2 <= len(shown) <= 20
-    assert all(after - before <= 26 for before, after in pairwise(shown)), shown
+        time.sleep(0.012)
+    assert phases(recorder) == {"policy": 20}
 
 
 def at_rest(recorder: Recorder, phase: str) -> Iterator[None]:

@@ -24,9 +24,11 @@ def _wrap_reset(function: Function, phase: str, name: str) -> Function:
 
 
 def _before_reset(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    if recorder.words[layout.WORKER_INDEX] >= 0 and recorder.owns_phases():
-        # No longer phase ends in a worker, with which it would be told.
-        recorder.tell_count(_NUMBER_OF_RESET)
+    if not recorder.owns_phases():
+        return
+    # At once also while its mark is at rest: that no episode ends in a long evaluation is not to be said in error.
+    recorder.tell_count(_NUMBER_OF_RESET)
+    if recorder.words[layout.WORKER_INDEX] >= 0:
         steps_of_worker.may_begin()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import marks, updates
+from .. import layout, marks, updates
 from ..checks import zoom
 from ..marks import Function, mark
+from ..recorder import recorder
 from ..watched import watch_class
 
 
@@ -23,14 +24,16 @@ def _patch_autograd(module: Any) -> None:
 
 def _patch_optimizer(module: Any) -> None:
     def wrap(function: Function, phase: str, name: str) -> Function:
-        return mark(function, phase, after=_stepped if zoom.CHOSEN else None, compiled=True)
+        return mark(function, phase, after=_stepped, compiled=True)
 
     # Not torch's own hooks: those came with 2.0, and the one behind is not called when a step fails.
     watch_class(module.Optimizer, {"step": "optimizer"}, wrap)
 
 
 def _stepped(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    zoom.stepped(updates.trained())
+    recorder.words[layout.OPTIMIZER_STEPS] += 1
+    if zoom.CHOSEN:
+        zoom.stepped(updates.trained())
 
 
 PATCHES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from probes import code
 
-MIN_LOOP_CALLS = 16
+_MIN_LOOP_CALLS = 16
 """A module that runs so many times in one minibatch, called from one place, is run step by step."""
 
 
@@ -17,8 +17,8 @@ def module_loops(census: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _is_module_loop(row: dict[str, Any]) -> bool:
     return (
-        row["calls"] >= MIN_LOOP_CALLS
+        row["calls"] >= _MIN_LOOP_CALLS
         and "call_impl" in row["callee"]
         and not code.is_engine(row["caller_file"])
-        and row["calls"] / max(row["caller_invocations"], 1) >= MIN_LOOP_CALLS / 2
+        and row["calls"] / max(row["caller_invocations"], 1) >= _MIN_LOOP_CALLS / 2
     )

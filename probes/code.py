@@ -7,7 +7,9 @@ from pathlib import Path
 
 _AGENT = str(Path(__file__).parent / "agent")
 _SITE = ("site-packages", "dist-packages")
-_WITHOUT_FILE = ("<dynamic-code>", "<stdin>", "<ipython-input")
+BY_VALUE = "<dynamic-code>"
+"""The file of what cloudpickle sent."""
+_WITHOUT_FILE = (BY_VALUE, "<stdin>", "<ipython-input")
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 _ENGINES = frozenset({"torch", "numpy", "scipy", "_distutils_hack"})
 

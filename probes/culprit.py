@@ -20,6 +20,8 @@ _MIN_SHARE = 0.3
 """Of a phase's samples: what has less of them does not explain it."""
 _MIN_OF_CALLER = 0.5
 """Of the samples in the function that calls it."""
+_RUNTIME = ("libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libgcc_s.so")
+"""How the file names of the C library and of what loads and unwinds programs begin."""
 _CALLERS = frozenset({"stable_baselines3", "sb3_contrib", "gymnasium"})
 """Libraries that call environments, wrappers and callbacks of the user's."""
 
@@ -202,9 +204,6 @@ def _innermost(frames: Sequence[Frame], process: str | None = None) -> Culprit |
             return make(_function(python[place:]), frame.file, frame.line, process)
     named = python or [frame for frame in frames if not _tells_nothing(frame)]
     return make(named[0].function, named[0].file, named[0].line, process) if named else None
-
-
-_RUNTIME = ("libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libgcc_s.so")
 
 
 def _tells_nothing(frame: Frame) -> bool:

@@ -15,7 +15,6 @@ from pathlib import Path
 from probes import code
 from probes.system import procfs
 
-BY_VALUE = "<dynamic-code>"
 _GENERATIONS = 4
 """A worker, the server that it was forked from, the program, and a shell between them."""
 _MAX_BYTES = 2_000_000
@@ -81,10 +80,10 @@ def _parsed(script: Path) -> ast.AST:
 
 def written_in(pid: int, function: str, file: str, line: int | None) -> str:
     """
-    The file of a frame, with the one that it was written in for :data:`BY_VALUE` where that is certain.
+    The file of a frame, with the one that it was written in for ``code.BY_VALUE`` where that is certain.
 
     :param pid: the process, which must still be there.
     """
-    if file != BY_VALUE:
+    if file != code.BY_VALUE:
         return file
     return next((str(script) for script in scripts(pid) if has(script, code.bare(function), line)), file)

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.origin import BY_VALUE, has, scripts, written_in
+from probes.code import BY_VALUE
+from probes.origin import has, scripts, written_in
 from probes.stacks import dump
 
 if TYPE_CHECKING:
